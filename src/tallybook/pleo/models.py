@@ -10,145 +10,84 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_camel
 
+from tallybook.pleo.vocabulary import (
+    FINAL_ITEM_STATUSES,
+    FINAL_JOB_STATUSES,
+    BookkeepingMethod,
+    ItemFailureReason,
+    ItemStatus,
+    ItemSubType,
+    ItemType,
+    JobEvent,
+    JobFailureReason,
+    JobStatus,
+    TaxType,
+)
 
-class JobStatus(StrEnum):
-    """Where an export job stands."""
+__all__ = [
+    "FINAL_ITEM_STATUSES",
+    "FINAL_JOB_STATUSES",
+    "AdditionalInformation",
+    "Amount",
+    "Bookkeeping",
+    "BookkeepingMethod",
+    "Day",
+    "ErrorBody",
+    "Exact",
+    "ExportItem",
+    "ExportJob",
+    "ExportJobItem",
+    "Instant",
+    "InvoiceInformation",
+    "ItemFailureReason",
+    "ItemFile",
+    "ItemLine",
+    "ItemStatus",
+    "ItemSubType",
+    "ItemType",
+    "ItemUpdate",
+    "ItemUpdateAnswer",
+    "ItemUpdateError",
+    "ItemVendor",
+    "JobEvent",
+    "JobFailureReason",
+    "JobStatus",
+    "JsonObject",
+    "LedgerAccount",
+    "NamedCode",
+    "Open",
+    "Page",
+    "PageInfo",
+    "PleoMoney",
+    "ServicePeriod",
+    "SortOrder",
+    "Supplier",
+    "Tag",
+    "Tax",
+    "TaxType",
+    "UnreadableItem",
+    "Uuid",
+    "Wire",
+]
 
-    PENDING = "pending"
-    IN_PROGRESS = "in_progress"
-    FAILED = "failed"
-    COMPLETED = "completed"
-    COMPLETED_WITH_ERRORS = "completed_with_errors"
-
-
-FINAL_JOB_STATUSES = frozenset({JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS})
-
-
-class JobEvent(StrEnum):
-    """What moves an export job on."""
-
-    STARTED = "started"
-    FAILED = "failed"
-    COMPLETED = "completed"
-    COMPLETED_WITH_ERRORS = "completed_with_errors"
-
-
-class JobFailureReason(StrEnum):
-    """Why a job as a whole failed (15 values)."""
-
-    INVALID_CONFIGURATION = "invalid_configuration"
-    MISSING_CONFIGURATION = "missing_configuration"
-    AUTHENTICATION_FAILURE = "authentication_failure"
-    ACCOUNTING_SYSTEM_AUTHENTICATION_FAILURE = "accounting_system_authentication_failure"
-    PLEO_RATE_LIMIT = "pleo_rate_limit"
-    ACCOUNTING_SYSTEM_RATE_LIMIT = "accounting_system_rate_limit"
-    SERVICE_UNREACHABLE = "service_unreachable"
-    ACCOUNTING_SYSTEM_UNREACHABLE = "accounting_system_unreachable"
-    VALIDATION_FAILURE = "validation_failure"
-    AUTHORIZATION_FAILURE = "authorization_failure"
-    INTEGRATION_UNUSABLE = "integration_unusable"
-    JOB_EXPIRED = "job_expired"
-    SERVICE_TIMEOUT = "service_timeout"
-    ACCOUNTING_SYSTEM_TIMEOUT = "accounting_system_timeout"
-    CANCELED_BY_USER = "canceled_by_user"
-
-
-class ItemStatus(StrEnum):
-    """Where one item of a job stands."""
-
-    PENDING = "pending"
-    IN_PROGRESS = "in_progress"
-    FAILED = "failed"
-    SUCCESSFUL = "successful"
-    ABANDONED = "abandoned"
-
-
-FINAL_ITEM_STATUSES = frozenset({ItemStatus.FAILED, ItemStatus.SUCCESSFUL, ItemStatus.ABANDONED})
-
-
-class ItemFailureReason(StrEnum):
-    """Why one item failed (18 values)."""
-
-    RECEIPT_UPLOAD_FAILURE = "receipt_upload_failure"
-    RECEIPT_DOWNLOAD_FAILURE = "receipt_download_failure"
-    RECEIPT_FILE_SIZE_LIMIT_EXCEEDED = "receipt_file_size_limit_exceeded"
-    RECEIPT_CONVERSION_FAILURE = "receipt_conversion_failure"
-    UNEXPECTED_FAILURE = "unexpected_failure"
-    INVALID_CONFIGURATION = "invalid_configuration"
-    MISSING_CONFIGURATION = "missing_configuration"
-    ACCOUNTING_SYSTEM_AUTHENTICATION_FAILURE = "accounting_system_authentication_failure"
-    ACCOUNTING_SYSTEM_RATE_LIMIT = "accounting_system_rate_limit"
-    ACCOUNTING_SYSTEM_UNREACHABLE = "accounting_system_unreachable"
-    VALIDATION_FAILURE = "validation_failure"
-    ACCOUNTING_SYSTEM_VALIDATION_FAILURE = "accounting_system_validation_failure"
-    AUTHORIZATION_FAILURE = "authorization_failure"
-    ACCOUNTING_SYSTEM_TIMEOUT = "accounting_system_timeout"
-    VENDOR_UNKNOWN = "vendor_unknown"
-    ACCOUNT_UNKNOWN = "account_unknown"
-    TAX_CODE_UNKNOWN = "tax_code_unknown"
-    TAG_UNKNOWN = "tag_unknown"
-
-
-class ItemType(StrEnum):
-    """What happened (17 values)."""
-
-    CARD_PURCHASE = "card_purchase"
-    CARD_INVOICE = "card_invoice"
-    OUT_OF_POCKET = "out_of_pocket"
-    MILEAGE = "mileage"
-    PER_DIEM = "per_diem"
-    EXTERNAL_REIMBURSEMENT = "external_reimbursement"
-    DIRECT_REIMBURSEMENT = "direct_reimbursement"
-    INVOICE = "invoice"
-    INVOICE_PAYMENT = "invoice_payment"
-    CHARGEBACK = "chargeback"
-    REFUND = "refund"
-    CASHBACK = "cashback"
-    ATM_WITHDRAWAL = "atm_withdrawal"
-    WALLET_TOPUP = "wallet_topup"
-    WALLET_UNLOAD = "wallet_unload"
-    PERSONAL_SPEND = "personal_spend"
-    FEE = "fee"
-
-
-class ItemSubType(StrEnum):
-    """Which kind of it (6 values)."""
-
-    REIMBURSEMENT_TO_EMPLOYEE_REFUND = "reimbursement_to_employee_refund"
-    REIMBURSEMENT_TO_COMPANY = "reimbursement_to_company"
-    REIMBURSEMENT_TO_EMPLOYEE = "reimbursement_to_employee"
-    INVOICE_PAYMENT_RETURNED = "invoice_payment_returned"
-    INVOICE_PAYMENT_SENT = "invoice_payment_sent"
-    INTEREST = "interest"
-
-
-class TaxType(StrEnum):
-    """How tax relates to the net amount; mind that Pleo's `inclusive` net contains the tax."""
-
-    INCLUSIVE = "inclusive"
-    EXCLUSIVE = "exclusive"
-    REVERSE = "reverse"
-
-
-class BookkeepingMethod(StrEnum):
-    """What Pleo asks the entry to be booked as."""
-
-    NONE = "none"
-    JOURNAL = "journal"
-    ACCOUNTS_PAYABLE = "accounts_payable"
-
-
+_TO_THE_SECOND = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"  # YYYY-MM-DDTHH:MM:SSZ, as the definition's template has it
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
+def is_uuid(value: str) -> bool:
+    """Tell whether a text is a UUID, in whatever case."""
+    return bool(_UUID.match(value.lower()))
+
+
 def _lower_uuid(value: str) -> str:
-    # Pleo's guides show mixed case for ids that its answers give in lower case (PLEO facts 11, number 51).
+    # Pleo's guides show mixed case for ids that its answers give in lower case.
     lower = value.lower()
     if not _UUID.match(lower):
         raise ValueError("is no UUID")
@@ -156,7 +95,10 @@ def _lower_uuid(value: str) -> str:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # the first or last day Python knows, moved by an offset
+        raise ValueError("is out of range") from None
 
 
 def _day(value: Any) -> Any:
@@ -164,9 +106,25 @@ def _day(value: Any) -> Any:
     return value[:10] if isinstance(value, str) else value
 
 
+def _exact(value: Any) -> int | Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("is no number")  # noqa: TRY004 - pydantic collects ValueErrors only
+    if isinstance(value, int):
+        return value
+    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    # A parsed exponent may be anything: turning 1E+999999999 into an integer would never end.
+    if not exact.is_finite() or abs(exact.adjusted()) > NUMBER_DIGITS_MAX:
+        raise ValueError("is no number of a reasonable size")
+    return exact
+
+
+# Beyond any amount of money; the definition names no limit.
+NUMBER_DIGITS_MAX = 40
+
 Uuid = Annotated[str, AfterValidator(_lower_uuid)]
 Instant = Annotated[datetime, AfterValidator(_utc)]
 Day = Annotated[date, BeforeValidator(_day)]
+Exact = Annotated[int | Decimal, PlainValidator(_exact)]  # the JSON number as it came, never rounded
 
 _OpenEnum = TypeVar("_OpenEnum", bound=StrEnum)
 Open = Annotated[_OpenEnum | str, Field(union_mode="left_to_right")]  # known member, or Pleo's new word as it came
@@ -221,11 +179,14 @@ class ExportJobItem(Wire):
 class ItemUpdate(Wire):
     """What we report about one item; unset fields are not sent."""
 
+    # A misspelt field would otherwise travel to Pleo as an unknown one.
+    model_config = ConfigDict(extra="forbid")
+
     accounting_entry_id: Uuid
     status: ItemStatus
     external_id: str | None = None
     external_url: str | None = None
-    exported_at: str | None = None  # YYYY-MM-DDTHH:MM:SSZ
+    exported_at: Annotated[str, Field(pattern=_TO_THE_SECOND)] | None = None
     failure_reason: str | None = None
     failure_reason_type: ItemFailureReason | None = None
 
@@ -239,17 +200,17 @@ class ItemUpdateError(Wire):
 
 
 class ItemUpdateAnswer(Wire):
-    """The 200 of an item update: it may be partial."""
+    """The 200 of an item update: it may be partial. An item is acknowledged only if it is in `data`."""
 
     data: tuple[ExportJobItem, ...]
-    errors: tuple[ItemUpdateError, ...]
+    errors: tuple[ItemUpdateError, ...] = ()
 
 
 class PleoMoney(Wire):
-    """`value` is the JSON number exactly as parsed: int, or Decimal where the text had a point."""
+    """`value` is the JSON number exactly as it came: int, or Decimal where the text had a point or an exponent."""
 
     currency: str
-    value: Any
+    value: Exact
 
 
 class Amount(Wire):
@@ -281,7 +242,7 @@ class Tax(Wire):
 
     amount: Amount
     id: str
-    rate: Any
+    rate: Exact
     type: Open[TaxType]
     code: str | None = None
     ingoing_tax_account: str | None = None

@@ -1,0 +1,53 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up what it needs on a fresh machine.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench docs clean
+SHELL := /bin/bash
+
+# The first Python that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; install it, or say make PYTHON=/path/to/python"; exit 1; }
+	@scripts/create-venv "$(PYTHON)" $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.run
+
+demo: $(VENV)/.run  ## a first export, from a local Pleo into a book
+	@$(BIN)/tallybook demo $(DEMO)
+
+check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
+	@scripts/static-checks
+	@scripts/ensure-programs hledger
+	$(BIN)/python -m pytest -q tests/unit tests/flow tests/architecture tests/docs
+
+test: $(VENV)/.dev  ## everything: checks and all tests
+	@scripts/static-checks
+	@scripts/ensure-programs hledger
+	$(BIN)/python -m pytest -q
+
+fix: $(VENV)/.dev  ## format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python scripts/architecture_page.py
+
+bench: $(VENV)/.dev  ## compare with a plain script that follows the guide
+	$(BIN)/python bench/run.py $(BENCH)
+
+docs: $(VENV)/.dev  ## write the generated parts of docs/ anew
+	$(BIN)/python scripts/architecture_page.py
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,159 @@
+"""Open items: what bills, credit notes and payments leave open, and which of them settle each other.
+
+Counterparts are documents of one company, vendor and currency with one reference in common, whichever was recorded
+first. A payment settles what it can and leaves the rest open; several payments may settle one bill. A returned
+payment (a payment with the sign reversed) settles an open credit note; otherwise it undoes the payment it names, and the
+bill that payment had settled is open again.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tallybook.accounting.entry import Document, DocumentKind, LineRole
+from tallybook.adapters.book.checks import KnownAccount, KnownVendor
+from tallybook.adapters.book.database import BookFile
+
+
+def claims(document: Document) -> bool:
+    """Whether a document opens or settles an item."""
+    return document.kind is not DocumentKind.JOURNAL_ENTRY
+
+
+def owed_minor(document: Document, vendor: KnownVendor | None, accounts: Mapping[str, KnownAccount]) -> int:
+    """What we owe the vendor by a document: positive for a bill, negative for a credit note and for a payment.
+
+    On bills and credit notes that is the other side of their cost. A payment moves money between the vendor's
+    account and ours; the vendor's side is, by the first that tells: the line that is no counter line, the vendor's own
+    payable account, a liability account, the first line.
+    """
+    counter = {line.account for line in document.lines if line.role is LineRole.COUNTER}
+    if document.kind is not DocumentKind.PAYMENT:
+        return -sum(line.amount_minor for line in document.lines if line.role is LineRole.COUNTER)
+    every = {line.account for line in document.lines}
+    liabilities = {code for code in every if accounts[code].kind == "liability"}
+    for side in (every - counter, every & {vendor.account if vendor else None}, liabilities):
+        if side and side != every:
+            break
+    else:
+        side = {document.lines[0].account}
+    return -sum(line.amount_minor for line in document.lines if line.account in side)
+
+
+@dataclass(slots=True)
+class _Item:
+    document: int
+    kind: str
+    owed_minor: int
+    open_minor: int
+    refs: set[tuple[object, ...]] = field(default_factory=set)
+
+    @property
+    def is_payment(self) -> bool:
+        return self.kind == DocumentKind.PAYMENT
+
+
+@dataclass(slots=True)
+class _Settlement:
+    """The state of the items a batch touches, and the rows to write."""
+
+    items: dict[int, _Item]
+    bills: set[int]  # also those that share no reference with the batch, but a payment with one that does
+    settled: dict[tuple[int, int], int]  # (document, payment) -> amount, oldest first
+    rows: list[tuple[int, int, int]] = field(default_factory=list)
+    moved: dict[int, int] = field(default_factory=dict)
+
+    def tie(self, document: int, payment: int, amount_minor: int, sign: int) -> None:
+        """Settle `document` by `payment` (or undo it, if negative); `sign` is that of the document."""
+        self.rows.append((document, payment, amount_minor))
+        pair = (document, payment)
+        self.settled[pair] = self.settled.pop(pair, 0) + amount_minor
+        for place, change in ((document, -sign * amount_minor), (payment, sign * amount_minor)):
+            self.moved[place] = self.moved.get(place, 0) + change
+            if place in self.items:
+                self.items[place].open_minor += change
+
+    def counterparts(self, item: _Item) -> Iterator[_Item]:
+        """Earlier items that share a reference: bills and credit notes before payments, the oldest first."""
+        earlier = (other for other in self.items.values() if other.document < item.document and other.refs & item.refs)
+        yield from sorted(earlier, key=lambda other: (other.is_payment, other.document))
+
+    def settle(self, item: _Item) -> None:
+        """Let one new item find its counterparts."""
+        for other in self.counterparts(item):
+            if item.open_minor * other.open_minor >= 0 or not (item.is_payment or other.is_payment):
+                continue
+            amount = min(abs(item.open_minor), abs(other.open_minor))
+            # The payment of the two pays; of two payments the one that went out does.
+            pays = item if item.is_payment and (not other.is_payment or item.open_minor < 0) else other
+            claim = other if pays is item else item
+            self.tie(claim.document, pays.document, amount, 1 if claim.open_minor > 0 else -1)
+        if item.is_payment:
+            for other in self.counterparts(item):
+                if other.is_payment:
+                    self._return(item, other)
+                    self._return(other, item)
+
+    def _return(self, returned: _Item, payment: _Item) -> None:
+        """Undo what a payment settled, newest first, as far as money came back."""
+        if returned.owed_minor <= 0 or payment.owed_minor >= 0:
+            return
+        for (document, paid_by), amount in reversed(list(self.settled.items())):
+            undone = min(amount, returned.open_minor)
+            if paid_by == payment.document and document in self.bills and undone > 0:
+                self.tie(document, payment.document, -undone, 1)
+                self.tie(returned.document, payment.document, undone, 1)
+
+
+def settle(file: BookFile, first_document: int, refs: Sequence[tuple[object, ...]], recorded_at: str) -> None:
+    """Settle the documents from `first_document` on, which stand in the tables already, with all that fits them.
+
+    Repeat: only inside the transaction that wrote the documents; the items would be tied twice.
+    """
+    state = _read(file, refs)
+    for document in sorted(state.items):
+        if document >= first_document:
+            state.settle(state.items[document])
+    if not state.rows:
+        return
+    file.executemany(
+        "INSERT INTO reconciliations (document, payment, amount_minor, recorded_at) VALUES (?, ?, ?, ?)",
+        [(*row, recorded_at) for row in state.rows],
+    )
+    file.executemany(
+        "UPDATE open_items SET open_minor = open_minor + ? WHERE document = ?",
+        [(change, document) for document, change in state.moved.items() if change],
+    )
+
+
+def _read(file: BookFile, refs: Sequence[tuple[object, ...]]) -> _Settlement:
+    items: dict[int, _Item] = {}
+    wanted = json.dumps(sorted({tuple(str(part) for part in ref[:4]) for ref in refs}))
+    for *ref, document, kind, owed, still_open in file.execute(
+        """
+        SELECT r.company_id, r.vendor, r.currency, r.ref, r.document, d.kind, o.owed_minor, o.open_minor
+        FROM json_each(?) AS wanted
+        JOIN open_item_refs r ON r.company_id = wanted.value ->> 0 AND r.vendor = wanted.value ->> 1
+            AND r.currency = wanted.value ->> 2 AND r.ref = wanted.value ->> 3
+        JOIN open_items o ON o.document = r.document
+        JOIN documents d ON d.id = r.document
+        """,
+        (wanted,),
+    ):
+        items.setdefault(document, _Item(document, kind, owed, still_open)).refs.add(tuple(ref))
+    payments = json.dumps([item.document for item in items.values() if item.is_payment])
+    bills = {item.document for item in items.values() if item.kind == DocumentKind.BILL}
+    settled: dict[tuple[int, int], int] = {}
+    for document, payment, kind, amount in file.execute(
+        """
+        SELECT r.document, r.payment, d.kind, SUM(r.amount_minor) FROM reconciliations r
+        JOIN documents d ON d.id = r.document
+        WHERE r.payment IN (SELECT value FROM json_each(?))
+        GROUP BY r.document, r.payment HAVING SUM(r.amount_minor) <> 0 ORDER BY MAX(r.id)
+        """,
+        (payments,),
+    ):
+        settled[document, payment] = amount
+        if kind == DocumentKind.BILL:
+            bills.add(document)
+    return _Settlement(items, bills, settled)

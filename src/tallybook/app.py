@@ -1,0 +1,192 @@
+"""The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
+
+import random
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from tallybook.accounting import registry
+from tallybook.accounting.entry import PostingState
+from tallybook.accounting.errors import AccountingError
+from tallybook.accounting.system import AccountingSystem, Need
+from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
+from tallybook.clock import Clock, SystemClock
+from tallybook.errors import SettingsError
+from tallybook.money import MinorUnits
+from tallybook.outcome import JobReport
+from tallybook.pleo import auth
+from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
+from tallybook.pleo.errors import PleoError
+from tallybook.pleo.receipts import ReceiptDownloader
+from tallybook.settings import OnChanged, PleoSettings, Settings
+from tallybook.steps import step1_detect_and_start as step1
+from tallybook.workflow import Company, JobInterrupted, Progress, export_job
+
+
+def rules(settings: Settings) -> Rules:
+    """Translate settings into the rules of bookkeeping."""
+    return Rules(
+        accounts=AccountRoles(**settings.accounts.model_dump()),
+        minor_units=MinorUnits(settings.pleo.minor_units),
+        closed_period=ClosedPeriodRule(settings.books.closed_period),
+        posting=PostingState(settings.books.posting),
+        attachments=AttachmentRule(settings.books.attachments),
+        attachment_size_bytes_max=settings.pleo.receipt_size_bytes_max,
+    )
+
+
+def pleo_client(
+    settings: PleoSettings, clock: Clock, *, observer: Callable[[CallRecord], None] | None = None
+) -> PleoClient:
+    """Make the Pleo client that settings describe; the caller closes it.
+
+    Raises:
+        SettingsError: no credential, or several, or its file cannot be read.
+    """
+    kind, secret = settings.secret()
+    return PleoClient(
+        base_url=settings.base_url,
+        auth=auth.api_key(secret) if kind == "api_key" else auth.bearer(secret),
+        clock=clock,
+        random=random.SystemRandom(),
+        timeouts=Timeouts(
+            connect_s=settings.connect_timeout_s, read_s=settings.read_timeout_s, whole_call_s=settings.call_timeout_s
+        ),
+        event_id_fields=settings.event_id_fields,
+        observer=observer,
+    )
+
+
+def open_books(settings: Settings) -> AccountingSystem:
+    """Open the accounting system that settings name.
+
+    Raises:
+        SettingsError: no such adapter, or its own section is wrong.
+        AccountingError: the books are there but cannot be opened.
+    """
+    name = settings.books.adapter
+    return registry.adapter(name).open(settings.books.section(name))
+
+
+@asynccontextmanager
+async def company(
+    settings: Settings, *, clock: Clock | None = None, observer: Callable[[CallRecord], None] | None = None
+) -> AsyncIterator[Company]:
+    """Open everything an export needs, and give it back at the end.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        AccountingError: the books cannot be opened.
+    """
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        pleo = pleo_client(settings.pleo, clock, observer=observer)
+        stack.push_async_callback(pleo.aclose)
+        books = open_books(settings)
+        stack.push_async_callback(books.aclose)
+        receipts = ReceiptDownloader(
+            allowed_hosts=settings.pleo.receipt_hosts,
+            insecure_hosts=settings.pleo.receipt_hosts_insecure,
+            size_bytes_max=settings.pleo.receipt_size_bytes_max,
+            timeouts=Timeouts(
+                connect_s=settings.pleo.connect_timeout_s,
+                read_s=settings.pleo.read_timeout_s,
+                whole_call_s=settings.pleo.receipt_timeout_s,
+            ),
+            clock=clock,
+            random=random.SystemRandom(),
+        )
+        stack.push_async_callback(receipts.aclose)
+        yield Company(
+            company_id=settings.pleo.company_id.lower(),
+            pleo=pleo,
+            books=books,
+            receipts=receipts,
+            rules=rules(settings),
+            clock=clock,
+            spool=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallybook-"))),
+            link_changed=settings.books.on_changed is OnChanged.LINK,
+            page_size=settings.pleo.page_size,
+            items_per_update=settings.pleo.items_per_update,
+            downloads_at_once=settings.pleo.receipts_at_once,
+        )
+
+
+async def export_pending(
+    company: Company,
+    *,
+    job_id: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[JobReport]:
+    """Export what waits for the company, one job after another, oldest first; or the one job named.
+
+    A job that is interrupted ends the run: none may overtake it.
+
+    Repeat: safe; what is done is found done.
+    Raises:
+        PleoError: Pleo could not be asked what is waiting; run again.
+    """
+    waiting = (
+        [job_id] if job_id is not None else [job.id for job in await step1.detect(company.pleo, company.company_id)]
+    )
+    reports: list[JobReport] = []
+    for each in waiting:
+        if stopping():
+            break
+        try:
+            reports.append(await export_job(company, each, stopping=stopping, progress=progress))
+        except JobInterrupted as interrupted:
+            reports.append(interrupted.report)
+            break
+    return reports
+
+
+async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[tuple[str, str | None]]:
+    """Try everything an export depends on; changes nothing. Each part by name, with what is wrong with it or None.
+
+    Repeat: safe.
+    """
+    clock = clock or SystemClock()
+    return [
+        ("Pleo", await _problem_with_pleo(settings, clock)),
+        (f"Books ({settings.books.adapter})", await _problem_with_books(settings)),
+    ]
+
+
+async def _problem_with_pleo(settings: Settings, clock: Clock) -> str | None:
+    try:
+        client = pleo_client(settings.pleo, clock)
+        try:
+            await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
+        finally:
+            await client.aclose()
+    except (SettingsError, PleoError) as error:
+        return str(error)
+    return None
+
+
+async def _problem_with_books(settings: Settings) -> str | None:
+    try:
+        books = open_books(settings)
+        try:
+            await books.check_ready(
+                Need(
+                    company_id=settings.pleo.company_id.lower(),
+                    accounts_payable=settings.accounts.accounts_payable is not None,
+                    attachments=True,
+                    posted=settings.books.posting == "posted",
+                )
+            )
+            known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
+        finally:
+            await books.aclose()
+    except (SettingsError, AccountingError) as error:
+        return str(error)
+    unknown = [
+        f"accounts.{role} = {code} is no open account of the books"
+        for role, code in settings.accounts
+        if code is not None and known and code not in known
+    ]
+    return "; ".join(unknown) or None

@@ -1,0 +1,25 @@
+"""Tax codes: whether the books know the code a line names."""
+
+from tallybook.accounting.errors import TaxCodeUnknown
+from tallybook.accounting.system import TaxCode
+from tallybook.bookkeeping.books import Books
+from tallybook.bookkeeping.wording import shown
+from tallybook.pleo.models import Tax
+
+
+def tax_code_of(tax: Tax | None, books: Books) -> TaxCode | None:
+    """Find the tax code of a line, None where it names none.
+
+    Raises:
+        TaxCodeUnknown: the books lack it; also where the tax is zero, since the code goes onto the tax return.
+    Source: Pleo guide "Data mapping": the tax code is the line's `tax.code`.
+    """
+    if tax is None or not tax.code:
+        return None
+    found = books.tax_code(tax.code)
+    if found is None:
+        raise TaxCodeUnknown(
+            f"The Tax code {shown(tax.code)} is not in the accounting system; choose another Tax code in Pleo, or add "
+            "this one to the accounting system."
+        )
+    return found

@@ -1,0 +1,142 @@
+"""`tallybook demo`: a first export in one command, against a local Pleo, into a book that other programs verify."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tallybook import demo as scene
+from tallybook import workflow
+from tallybook.cli import output
+from tallybook.outcome import JobReport
+from tallybook.pleo.models import ExportJobItem, JobEvent
+
+FAILED_SHOWN_MAX = 20
+
+
+def demo(
+    items: Annotated[int, typer.Option(min=1, help="How many expenses the company has.")] = 60,
+    seed: Annotated[int, typer.Option(help="Which company: the same seed makes the same one.")] = 1,
+    folder: Annotated[Path, typer.Option("--dir", help="Where everything goes.")] = Path("tallybook-demo"),
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the sandbox running at the end, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Export a made-up company's expenses from a local Pleo into a book, mend what failed, and export it again.
+
+    Exit code 0: both exports ended as they should and book and Pleo agree on every entry; 1 otherwise.
+    """
+    try:
+        ended_well = asyncio.run(_Demo(scene.place(folder), items, seed, keep=keep, as_json=as_json).play())
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None
+    if not ended_well:
+        raise typer.Exit(1)
+
+
+class _Demo:
+    def __init__(self, place: scene.Place, items: int, seed: int, *, keep: bool, as_json: bool) -> None:
+        self.place, self.items, self.seed, self.keep, self.as_json = place, items, seed, keep, as_json
+        self.out = Console(quiet=True) if as_json else output.console()
+        self.stopping = asyncio.Event()
+        self.reports: list[JobReport] = []
+
+    async def play(self) -> bool:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self.stopping.set)
+        async with scene.sandbox_process(self.place.pleo) as sandbox:
+            self.out.print(
+                f"A local Pleo is running at {sandbox.url}; its company has {self.items} expenses to export."
+            )
+            await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
+            first = await self._export(sandbox, "First export", only_failed=False)
+            if first.failed and first.event is not None:
+                await self._mend(sandbox)
+                await self._export(sandbox, "Second export", only_failed=True)
+            differ = [] if self.stopping.is_set() else await scene.disagreements(self.place, sandbox)
+            self._tell(sandbox.url, differ)
+            if self.keep and not self.stopping.is_set():
+                self.out.print("The sandbox keeps running; press Ctrl-C to stop it.")
+                await self.stopping.wait()
+        return not differ and self.reports[-1].event is not None and self.reports[-1].event.event is JobEvent.COMPLETED
+
+    async def _export(self, sandbox: scene.Sandbox, title: str, *, only_failed: bool) -> JobReport:
+        job_id = await scene.press_export(sandbox, only_failed=only_failed)
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=output.console(stderr=True),
+            disable=self.as_json or not output.console(stderr=True).is_terminal,
+        )
+        with bars:
+            task = bars.add_task(title, total=None)
+
+            def progress(told: workflow.Progress) -> None:
+                bars.update(task, total=told.items, completed=told.successful + told.failed)
+
+            report = await scene.run(self.place, job_id, progress, self.stopping.is_set)
+        self.reports.append(report)
+        self.out.print()
+        self.out.print(_report_text(title, report))
+        if report.failed:
+            self.out.print(_failed_table(await scene.failed_items(self.place, job_id)))
+        return report
+
+    async def _mend(self, sandbox: scene.Sandbox) -> None:
+        mended = (await sandbox.call("POST", "/mend"))["mended"]
+        self.out.print("\nA bookkeeper mends them in Pleo:")
+        for mend in mended[:FAILED_SHOWN_MAX]:
+            self.out.print(output.harmless(f"  {mend['id'][:8]}  {mend['what']}"))
+        if len(mended) > FAILED_SHOWN_MAX:
+            self.out.print(f"  ... and {len(mended) - FAILED_SHOWN_MAX} more")
+
+    def _tell(self, url: str, differ: Sequence[str]) -> None:
+        if self.as_json:
+            result: dict[str, Any] = {
+                "jobs": [output.report_json(report) for report in self.reports],
+                "book": str(self.place.book.resolve()),
+                "sandbox": url,
+            }
+            typer.echo(json.dumps(result | ({"differ": list(differ)} if differ else {})))
+            return
+        if self.stopping.is_set():
+            self.out.print(f"Stopped. Start again with: tallybook demo --items {self.items} --seed {self.seed}")
+            return
+        self.out.print()
+        for sentence in differ[:FAILED_SHOWN_MAX]:
+            self.out.print(output.harmless(sentence))
+        if not differ:
+            self.out.print("Pleo and the book agree on every entry.")
+        folder = self.place.folder
+        self.out.print(f"The book is {self.place.book}, the settings are {self.place.config}. Look at it:")
+        for command, meaning in (
+            (f"tallybook book balances --book {self.place.book}", "balances per account and currency"),
+            (f"tallybook book export {folder / 'ledger'} --book {self.place.book}", "as a Beancount ledger"),
+            (f"tallybook book view --book {self.place.book}", "in a browser (needs tallybook[view])"),
+        ):
+            self.out.print(f"  {command}   # {meaning}")
+
+
+def _report_text(title: str, report: JobReport) -> str:
+    ended = report.event.event.value if report.event else f"not ended: {report.note}"
+    return (
+        f"{title}: {report.items} items, {report.successful} successful, {report.failed} failed "
+        f"in {report.seconds:.1f} s. Final event sent to Pleo: {ended}"
+    )
+
+
+def _failed_table(items: Sequence[ExportJobItem]) -> Table:
+    table = Table("Entry", "Reason", "What the bookkeeper reads")
+    for item in items[:FAILED_SHOWN_MAX]:
+        table.add_row(item.accounting_entry_id[:8], str(item.failure_reason_type), output.harmless(item.failure_reason))
+    if len(items) > FAILED_SHOWN_MAX:
+        table.add_row("...", "", f"and {len(items) - FAILED_SHOWN_MAX} more")
+    return table

@@ -1,0 +1,53 @@
+"""`tallybook jobs`: the export jobs of the company, as Pleo sees them."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from tallybook import app as composition
+from tallybook.cli import output
+from tallybook.cli.settings_option import Config, load
+from tallybook.clock import SystemClock
+from tallybook.pleo.models import ExportJob, JobStatus
+from tallybook.settings import Settings
+
+
+def jobs(
+    config: Config = None,
+    status: Annotated[list[JobStatus] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array instead of a table.")] = False,
+) -> None:
+    """List the company's export jobs, newest first."""
+    found = asyncio.run(_newest(load(config), status or [], limit))
+    if as_json:
+        typer.echo(json.dumps([job.model_dump(mode="json", by_alias=True) for job in found]))
+        return
+    console = output.console()
+    if not found:
+        console.print("Pleo has no such export jobs.")
+        return
+    table = Table("Job", "Status", "Items", "Created", "Reason")
+    for job in found:
+        reason = f"{job.failure_reason_type}: {job.failure_reason or ''}" if job.failure_reason_type else ""
+        table.add_row(
+            job.id,
+            str(job.status),
+            str(job.number_of_items),
+            f"{job.created_at:%Y-%m-%d %H:%M} UTC",
+            output.harmless(reason),
+        )
+    console.print(table)
+
+
+async def _newest(settings: Settings, statuses: list[JobStatus], limit: int) -> list[ExportJob]:
+    client = composition.pleo_client(settings.pleo, SystemClock())
+    try:
+        # Pleo publishes no sorting keys, so all jobs are read and sorted here.
+        found = [job async for job in client.jobs(company_id=settings.pleo.company_id, statuses=statuses)]
+    finally:
+        await client.aclose()
+    return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]

@@ -1,0 +1,50 @@
+"""What several commands print: reports of jobs as text and as JSON, and text from outside made harmless."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tallybook.outcome import JobReport
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Make a console that neither colours nor wraps when its output is piped."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+
+
+def harmless(text: str | None) -> Text:
+    """Give text from Pleo or the books without control characters and without markup."""
+    return Text("".join(sign if sign.isprintable() else " " for sign in text or ""))
+
+
+def report_table(reports: Sequence[JobReport]) -> Table:
+    """Table of what a run did, a row per job."""
+    table = Table("Job", "Ended", "Items", "Successful", "Failed", "Seconds", title="Export jobs", title_justify="left")
+    for report in reports:
+        table.add_row(
+            report.job_id,
+            report.event.event.value if report.event else "not yet",
+            str(report.items),
+            str(report.successful),
+            str(report.failed),
+            f"{report.seconds:.1f}",
+        )
+    return table
+
+
+def report_json(report: JobReport) -> dict[str, Any]:
+    """Give a report as JSON: event is None while the job has not ended by us."""
+    return {
+        "id": report.job_id,
+        "event": report.event.event.value if report.event else None,
+        "items": report.items,
+        "successful": report.successful,
+        "failed": report.failed,
+        "seconds": round(report.seconds, 3),
+        **({"note": report.note} if report.note else {}),
+    }

@@ -1,0 +1,101 @@
+"""`tallybook run`: export what is pending, oldest first, and exit."""
+
+import asyncio
+import json
+import signal
+from collections import Counter
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from tallybook import app as composition
+from tallybook import workflow
+from tallybook.cli import output
+from tallybook.cli.settings_option import Config, load
+from tallybook.outcome import JobReport
+from tallybook.pleo.client import CallRecord
+from tallybook.pleo.models import JobEvent
+from tallybook.settings import Settings
+
+
+def run(
+    config: Config = None,
+    job: Annotated[UUID | None, typer.Option(help="Only this export job.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Export what is pending in Pleo, oldest first.
+
+    Exit code 0: every job completed; 1: some job did not; 2: bad settings.
+    """
+    settings = load(config)
+    calls: Counter[str] = Counter()
+    reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
+    if as_json:
+        typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
+    else:
+        show(reports)
+    if not all(report.event and report.event.event is JobEvent.COMPLETED for report in reports):
+        raise typer.Exit(1)
+
+
+def show(reports: list[JobReport]) -> None:
+    """Print what a run did, with the reason wherever a job did not complete."""
+    console = output.console()
+    if not reports:
+        console.print("Nothing is waiting to be exported.")
+        return
+    console.print(output.report_table(reports))
+    for report in reports:
+        if report.event and report.event.text:
+            console.print(output.harmless(f"{report.job_id}: {report.event.reason}: {report.event.text}"))
+        elif report.event and report.failed:
+            console.print(f"See why items failed: tallybook items {report.job_id}")
+        if report.note:
+            console.print(output.harmless(f"{report.job_id}: {report.note}"))
+
+
+async def export(settings: Settings, *, job_id: str | None, calls: Counter[str]) -> list[JobReport]:
+    """Export with progress bars on a terminal; the first Ctrl-C ends between pages, the second at once.
+
+    Repeat: safe; what is done is found done.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        loop.remove_signal_handler(signal.SIGINT)  # a second Ctrl-C interrupts at once
+        typer.echo("Stopping after this page; press Ctrl-C again to stop at once.", err=True)
+
+    def count(call: CallRecord) -> None:
+        calls[call.operation] += 1
+
+    console = output.console(stderr=True)
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[failed]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def progress(told: workflow.Progress) -> None:
+        if told.job_id not in tasks:
+            tasks[told.job_id] = bars.add_task(f"Job {told.job_id[:8]}", total=told.items, failed="")
+        failed = f"{told.failed} failed" if told.failed else ""
+        bars.update(tasks[told.job_id], completed=told.successful + told.failed, failed=failed)
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        with bars:
+            async with composition.company(settings, observer=count) as company:
+                return await composition.export_pending(
+                    company, job_id=job_id, stopping=stopping.is_set, progress=progress
+                )
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

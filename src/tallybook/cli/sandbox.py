@@ -1,0 +1,79 @@
+"""`tallybook sandbox`: a faithful local Pleo to build and test against."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallybook.sandbox import server
+
+app = typer.Typer(help="A faithful local Pleo to build and test against.", no_args_is_help=True)
+
+
+class World(StrEnum):
+    """What the sandbox holds at first."""
+
+    DEMO = "demo"
+    EMPTY = "empty"
+
+
+class Profile(StrEnum):
+    """Which of Pleo's pages on the event body the sandbox follows."""
+
+    REFERENCE = "reference"
+    GUIDE = "guide"
+
+
+@app.callback()
+def _sandbox() -> None:
+    """Keep `serve` a command of its own."""
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8089,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep the sandbox's state in this file.", show_default=False)
+    ] = None,
+    world: Annotated[World, typer.Option(help="What it holds at first.")] = World.DEMO,
+    profile: Annotated[
+        Profile, typer.Option(help="`reference` asks for jobId, `guide` takes exportJobId alone.")
+    ] = Profile.REFERENCE,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where it is as one JSON line.")] = False,
+    stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Serve the sandbox until Ctrl-C."""
+
+    def ready(address: server.SandboxAddress) -> None:
+        if as_json:
+            told = {
+                "url": address.url,
+                "companyId": address.company_id,
+                "apiKey": address.api_key,
+                "accessToken": address.access_token,
+            }
+            typer.echo(json.dumps(told))
+        else:
+            typer.echo(
+                f"Sandbox of Pleo at {address.url}\n"
+                f"its own API at {address.url}/_sandbox, its OpenAPI at {address.url}/openapi.json"
+            )
+            typer.echo(f"company {address.company_id}, API key {address.api_key}, access token {address.access_token}")
+        sys.stdout.flush()
+
+    if stop_with_stdin:
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    server.serve(port=port, data=data, world=world.value, profile=profile.value, ready=ready)
+
+
+def _stop_with_stdin() -> None:
+    """End with whoever holds the other end of stdin, also when that one is killed."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)

@@ -1,0 +1,234 @@
+"""The demo: a local Pleo in a process of its own, a company's expenses, and two exports into a book.
+
+It runs the code that production runs, over real HTTP. All it leaves stands in one folder: settings, the chart of
+accounts, the book with its receipts, and the sandbox's state.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import tomli_w
+
+from tallybook import app, settings
+from tallybook.errors import TallybookError
+from tallybook.outcome import JobReport
+from tallybook.pleo.models import ExportJobItem
+from tallybook.workflow import Progress
+
+_MARK = "tallybook-demo"  # a file by this name says the folder is the demo's own to replace
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the demo's things are."""
+
+    folder: Path
+    config: Path
+    book: Path
+    chart: Path
+    pleo: Path
+    key: Path
+
+
+def place(folder: Path) -> Place:
+    """Lay out a fresh folder, replacing that of an earlier demo.
+
+    Repeat: the earlier demo's folder is deleted.
+    Raises:
+        TallybookError: the folder is there and is not an earlier demo's.
+    """
+    if folder.exists() and not (folder / _MARK).exists():
+        raise TallybookError(f"{folder} is there already and no earlier demo's; name another folder with --dir")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / _MARK).write_text("This folder belongs to `tallybook demo`, which replaces it.\n", encoding="utf-8")
+    return Place(
+        folder,
+        config=folder / "tallybook.toml",
+        book=folder / "book.sqlite",
+        chart=folder / "chart.toml",
+        pleo=folder / "pleo.sqlite",
+        key=folder / "pleo-api-key",
+    )
+
+
+class Sandbox:
+    """The sandbox's own API, as the demo uses it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        # Making a large world takes a while; there is one answer when it is done.
+        self._http = httpx.AsyncClient(base_url=f"{url}/_sandbox", timeout=httpx.Timeout(600.0), trust_env=False)
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the sandbox and return its JSON.
+
+        Raises:
+            TallybookError: it refused, or is gone.
+        """
+        try:
+            answer = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise TallybookError(f"the sandbox at {self.url} does not answer ({type(error).__name__})") from error
+        if answer.is_error:
+            raise TallybookError(f"the sandbox refused {method} {path}: {answer.text[:300]}")
+        return answer.json()
+
+    async def aclose(self) -> None:
+        """Close the connections.
+
+        Repeat: safe.
+        """
+        await self._http.aclose()
+
+
+@asynccontextmanager
+async def sandbox_process(data: Path) -> AsyncIterator[Sandbox]:
+    """Start a sandbox on a free port in a process of its own, and stop it by its own pid at the end.
+
+    It also ends by itself when this process is gone.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tallybook", "sandbox", "serve", "--port", "0", "--world", "empty", "--json",
+        "--stop-with-stdin", "--data", str(data),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us: the sandbox must outlive it until the page is done
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        line = await process.stdout.readline()
+        if not line:
+            raise TallybookError(f"the sandbox did not start (exit code {await process.wait()})")
+        sandbox = Sandbox(json.loads(line)["url"])
+        try:
+            yield sandbox
+        finally:
+            await sandbox.aclose()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def prepare(place: Place, sandbox: Sandbox, *, items: int, seed: int) -> None:
+    """Create the demo company in the sandbox, and write its settings, chart of accounts and book.
+
+    Repeat: replaces the world; the book's chart is brought up to date.
+    """
+    world = await sandbox.call("POST", "/worlds", {"world": "demo", "items": items, "seed": seed, "troubles": True})
+    place.key.touch(mode=0o600)
+    place.key.write_text(world["apiKey"] + "\n", encoding="utf-8")
+    place.config.write_text(tomli_w.dumps(_settings(place, sandbox.url, world)), encoding="utf-8")
+    place.chart.write_text(tomli_w.dumps(_chart(world)), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tallybook", "book", "init", str(place.chart), "--book", str(place.book),
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    if await process.wait():
+        raise TallybookError("the demo's book could not be made; the reason stands above")
+
+
+def _settings(place: Place, url: str, world: dict[str, Any]) -> dict[str, Any]:
+    host = httpx.URL(url).netloc.decode()
+    return {
+        "pleo": {
+            "base_url": url,
+            "company_id": world["company"]["id"],
+            "api_key_file": place.key.name,
+            "receipt_hosts": [host],
+            "receipt_hosts_insecure": [host],
+        },
+        "books": {"adapter": "book", "posting": "posted", "book": {"path": place.book.name}},
+        "accounts": world["books"]["roles"],
+    }
+
+
+def _chart(world: dict[str, Any]) -> dict[str, Any]:
+    books = world["books"]
+    return {
+        "company": {"id": world["company"]["id"], "name": world["company"]["name"]},
+        "accounts": books["accounts"],
+        "tax_codes": [
+            {
+                "code": tax["code"],
+                "name": tax["name"],
+                **{
+                    key: tax[name]
+                    for key, name in (("ingoing_account", "ingoingAccount"), ("outgoing_account", "outgoingAccount"))
+                    if tax.get(name)
+                },
+            }
+            for tax in books["taxCodes"]
+        ],
+        "tag_groups": books["tagGroups"],
+        "vendors": [
+            {_snake(key): value for key, value in vendor.items() if value is not None} for vendor in books["vendors"]
+        ],
+        "closed_periods": books["closedPeriods"],
+    }
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in name)
+
+
+async def press_export(sandbox: Sandbox, *, only_failed: bool) -> str:
+    """Press Export in the sandbox, for everything queued or for what failed; returns the job's id."""
+    job = await sandbox.call(
+        "POST", "/exports", {"entryIds": None, "vendorBasedBookkeeping": True, "onlyFailed": only_failed}
+    )
+    return str(job["data"]["id"])
+
+
+async def run(
+    place: Place, job_id: str, progress: Callable[[Progress], None], stopping: Callable[[], bool]
+) -> JobReport:
+    """Run one export as `tallybook run` would.
+
+    Repeat: safe; what is done is found done.
+    """
+    async with app.company(settings.load(place.config, {})) as company:
+        reports = await app.export_pending(company, job_id=job_id, progress=progress, stopping=stopping)
+        return reports[0]
+
+
+async def failed_items(place: Place, job_id: str) -> Sequence[ExportJobItem]:
+    """Read from Pleo which items of a job failed, and why."""
+    async with app.company(settings.load(place.config, {})) as company:
+        return [item async for item in company.pleo.job_items(job_id, status="failed")]
+
+
+async def disagreements(place: Place, sandbox: Sandbox) -> list[str]:
+    """Compare the sandbox's exported entries with the book's: a sentence for every entry that only one of them has.
+
+    Repeat: safe; reads only.
+    """
+    exported: dict[str, str] = {}
+    after = ""
+    while True:
+        page = await sandbox.call("GET", f"/expenses?lane=exported&limit=1000{after}")
+        exported |= {row["id"]: row["externalId"] for row in page["data"]}
+        if not page["next"]:
+            break
+        after = f"&after={page['next']}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tallybook", "book", "entries", "--json", "--book", str(place.book),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    text, _ = await process.communicate()
+    booked = {row["entry_id"]: row["external_id"] for row in json.loads(text)}
+    return [
+        f"{entry_id}: Pleo has it as {exported.get(entry_id, 'not exported')}, "
+        f"the book as {booked.get(entry_id, 'not booked')}"
+        for entry_id in sorted(exported.keys() | booked.keys())
+        if exported.get(entry_id) != booked.get(entry_id)
+    ]

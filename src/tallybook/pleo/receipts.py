@@ -1,0 +1,271 @@
+"""Fetching receipts: from allowed hosts only, by stream to disk, within limits of size and time.
+
+A receipt's link is signed: whoever has it can read the file, so it shows in no error and no log.
+
+Source: definition `ExportItemFile` (valid for 24 hours after the item was read); docs/decisions.md 29.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import httpcore
+
+from tallybook import __version__
+from tallybook.clock import Clock
+from tallybook.pleo.bodies import BodyTooLarge, BodyUndecodable, unpacked
+from tallybook.pleo.errors import ReceiptLinkRefused, ReceiptTooLarge, ReceiptUnavailable
+from tallybook.pleo.receipt_links import CheckedBackend, Link, LinkRules
+from tallybook.pleo.receipt_types import receipt_type
+from tallybook.pleo.retry import RetryPolicy, Timeouts, retry_after_s
+
+SIZE_BYTES_MAX = 30 * 1024 * 1024  # Pleo guide "Transfer attachments": 30 MB a file
+REDIRECTS_MAX = 3  # ours
+CONNECTIONS_MAX = 16  # ours
+
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Refusals that a second attempt may mend: slow, too many, or a fault over there.
+_TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
+_LINK_DEAD = frozenset({401, 403, 404, 410})
+
+# What the HTTP library and the layers below it raise, all of them: no common root exists.
+_FOREIGN = (
+    httpcore.ConnectionNotAvailable,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    OSError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt on disk: `path` is named after `sha256` (hex, of the content), `media_type` is by content."""
+
+    path: Path
+    media_type: str
+    sha256: str
+    size_bytes: int
+
+
+class _Again(Exception):
+    """An attempt failed in a way that the next one may mend."""
+
+    def __init__(self, error: ReceiptUnavailable, after_s: float | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.after_s = after_s
+
+
+class ReceiptDownloader:
+    """Downloads receipts. Use it as an async context manager, or call `aclose` at the end.
+
+    `allowed_hosts` and `insecure_hosts` list "host", "host:port" or "*.domain" (its subdomains, not itself); without a
+    port the scheme's own is meant. Insecure hosts are allowed too, and may use http and private addresses.
+    No proxy is used: it would look names up where they cannot be checked.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_hosts: Sequence[str],
+        clock: Clock,
+        random: Random,
+        insecure_hosts: Sequence[str] = (),
+        size_bytes_max: int = SIZE_BYTES_MAX,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(attempts=3),  # noqa: B008 - frozen
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._rules = LinkRules(allowed_hosts, insecure_hosts)
+        self._clock = clock
+        self._random = random
+        self._size_bytes_max = size_bytes_max
+        self._timeouts = timeouts
+        self._retry = retry
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=ssl_context,
+            max_connections=CONNECTIONS_MAX,
+            keepalive_expiry=30.0,
+            network_backend=CheckedBackend(self._rules),
+        )
+        logging.getLogger("httpcore.http11").addFilter(_without_answer_headers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections. Repeat: safe."""
+        await self._pool.aclose()
+
+    async def fetch(self, url: str, directory: Path) -> Receipt:
+        """Download one receipt into an existing directory; a download that fails leaves no file there.
+
+        Repeat: safe; the same content gets the same name and replaces itself.
+        Raises:
+            ReceiptLinkRefused: the link, or a redirect, leads where we do not go.
+            ReceiptTooLarge: more than `size_bytes_max` bytes.
+            ReceiptUnsupported: by its content none of the types Pleo hands over.
+            ReceiptUnavailable: dead link, error status, no connection, too slow, or no room on disk.
+        """
+        link = self._rules.check(url)
+        try:
+            async with asyncio.timeout(self._timeouts.whole_call_s):
+                return await self._repeatedly(link, directory)
+        except TimeoutError:
+            raise ReceiptUnavailable(
+                f"the receipt at {link.where} did not arrive within {self._timeouts.whole_call_s:g} s; try again later"
+            ) from None
+
+    async def _repeatedly(self, link: Link, directory: Path) -> Receipt:
+        deadline_s = self._clock.monotonic_s() + self._timeouts.whole_call_s
+        for attempt in range(1, self._retry.attempts + 1):
+            try:
+                return await self._once(link, directory)
+            except _Again as again:
+                pause_s = self._retry.delay_s(attempt, self._random, again.after_s)
+                in_time = self._clock.monotonic_s() + pause_s < deadline_s
+                if attempt == self._retry.attempts or not in_time:
+                    raise again.error from again.error.__cause__
+            await self._clock.sleep(pause_s)
+        raise ReceiptUnavailable("a retry policy needs at least one attempt")
+
+    async def _once(self, link: Link, directory: Path) -> Receipt:
+        with _part_file(directory, link.where) as (file, path):
+            try:
+                digest, size_bytes = await self._download(link, file)
+            except BodyTooLarge:
+                raise ReceiptTooLarge(
+                    f"the receipt at {link.where} is larger than the {self._size_bytes_max} bytes allowed;"
+                    " replace it by a smaller file in Pleo and export the entry again"
+                ) from None
+            except BodyUndecodable as error:
+                raise ReceiptUnavailable(f"the receipt at {link.where} cannot be unpacked ({error})") from error
+            except _FOREIGN as error:
+                unavailable = ReceiptUnavailable(
+                    f"the receipt at {link.where} could not be fetched ({type(error).__name__}); try again later"
+                )
+                unavailable.__cause__ = error
+                raise _Again(unavailable) from error
+            try:
+                found = await asyncio.to_thread(receipt_type, path)
+                final = directory / f"{digest}{found.suffix}"
+                path.replace(final)
+            except OSError as error:
+                raise _no_room(link.where, error) from error
+            return Receipt(path=final, media_type=found.media_type, sha256=digest, size_bytes=size_bytes)
+
+    async def _download(self, link: Link, file: BinaryIO) -> tuple[str, int]:
+        """Follow redirects and write the body to `file`; return its SHA-256 and size."""
+        for _ in range(REDIRECTS_MAX + 1):
+            async with self._answer(link) as (response, headers):
+                if response.status == _OK:
+                    return await self._write(link, response, headers, file)
+                if response.status not in _REDIRECTS:
+                    raise self._refused(link, response.status, headers)
+                link = self._rules.check(headers.get("location", ""), base=link.text)
+        raise ReceiptLinkRefused(
+            f"the receipt's link was redirected more than {REDIRECTS_MAX} times; it is not followed"
+        )
+
+    @contextlib.asynccontextmanager
+    async def _answer(self, link: Link) -> AsyncIterator[tuple[httpcore.Response, dict[str, str]]]:
+        timeouts = self._timeouts
+        request = self._pool.stream(
+            "GET",
+            link.url,
+            headers={
+                "Host": link.where,
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"tallybook/{__version__}",
+            },
+            extensions={
+                "timeout": {
+                    "connect": timeouts.connect_s,
+                    "read": timeouts.read_s,
+                    "write": timeouts.read_s,
+                    "pool": timeouts.whole_call_s,
+                }
+            },
+        )
+        async with request as response:
+            yield (
+                response,
+                {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers},
+            )
+
+    def _refused(self, link: Link, status: int, headers: dict[str, str]) -> Exception:
+        mend = "export the entry again from Pleo" if status in _LINK_DEAD else "try again later"
+        error = ReceiptUnavailable(f"the receipt's link at {link.where} answered with status {status}; {mend}")
+        return _Again(error, retry_after_s(headers, self._clock.now())) if status in _TRANSIENT else error
+
+    async def _write(
+        self, link: Link, response: httpcore.Response, headers: dict[str, str], file: BinaryIO
+    ) -> tuple[str, int]:
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and len(announced) < 20 and int(announced) > self._size_bytes_max:  # noqa: PLR2004 - digits
+            raise BodyTooLarge
+        digest = hashlib.sha256()
+        size_bytes = 0
+        encoding = headers.get("content-encoding", "")
+        body = unpacked(response.aiter_stream(), encoding, self._size_bytes_max)
+        async with contextlib.aclosing(body):
+            async for piece in body:
+                digest.update(piece)
+                size_bytes += len(piece)
+                try:
+                    file.write(piece)  # 64 KiB into the page cache: shorter than handing it to a thread
+                except OSError as error:
+                    raise _no_room(link.where, error) from error
+        try:
+            file.flush()
+        except OSError as error:
+            raise _no_room(link.where, error) from error
+        return digest.hexdigest(), size_bytes
+
+
+@contextlib.contextmanager
+def _part_file(directory: Path, where: str) -> Iterator[tuple[BinaryIO, Path]]:
+    """Lend a temporary file in `directory`; it is gone afterwards unless it was renamed."""
+    try:
+        number, name = tempfile.mkstemp(prefix=".receipt-", suffix=".part", dir=directory)
+    except OSError as error:
+        raise _no_room(where, error) from error
+    path = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file, path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _no_room(where: str, error: OSError) -> ReceiptUnavailable:
+    return ReceiptUnavailable(
+        f"the receipt at {where} could not be written to disk ({error.strerror or type(error).__name__});"
+        " make room in the temporary directory"
+    )
+
+
+def _without_answer_headers(record: logging.LogRecord) -> bool:
+    """Keep answer headers out of the debug log: a redirect's Location is a signed link."""
+    return not record.getMessage().startswith("receive_response_headers.complete")

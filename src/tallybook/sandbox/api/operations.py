@@ -1,0 +1,40 @@
+"""Which operation a request is for, by method and path: the names faults and the journal use."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_ID = r"[^/]+"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation: the definition's operationId (`files` for downloads) and its method and path template."""
+
+    id: str
+    template: str
+
+
+_OPERATIONS: Final = tuple(
+    (method, re.compile(pattern), Operation(operation_id, f"{method} {template}"))
+    for method, pattern, operation_id, template in (
+        ("GET", r"/v3/export-items", "getExportItemsV3", "/v3/export-items"),
+        ("PUT", rf"/v3/export-jobs/{_ID}/items", "updateExportJobItemsV3", "/v3/export-jobs/{jobId}/items"),
+        ("GET", rf"/v3/export-jobs/{_ID}/items", "getExportJobItemsV3", "/v3/export-jobs/{jobId}/items"),
+        ("POST", r"/v3/export-job-events", "createExportJobEventV3", "/v3/export-job-events"),
+        ("GET", rf"/v3/export-jobs/{_ID}", "getExportJobByIdV3", "/v3/export-jobs/{jobId}"),
+        ("GET", r"/v3/export-jobs", "getExportJobsListV3", "/v3/export-jobs"),
+        ("POST", r"/v3/export-jobs", "createExportJobV3", "/v3/export-jobs"),
+        ("GET", r"/v3/export-job-items", "getExportJobItemByAccountingEntryIdV3", "/v3/export-job-items"),
+        ("GET", rf"/files/{_ID}/{_ID}", "files", "/files/{accountingEntryId}/{receipt}"),
+    )
+)
+OPERATION_IDS: Final = frozenset(operation.id for _, _, operation in _OPERATIONS)
+
+
+def operation_of(method: str, path: str) -> Operation:
+    """Name the operation; a request for none of them is `unknown`."""
+    for wanted, pattern, operation in _OPERATIONS:
+        if method == wanted and pattern.fullmatch(path):
+            return operation
+    return Operation("unknown", f"{method} (unknown)")

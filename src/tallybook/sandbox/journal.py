@@ -1,0 +1,146 @@
+"""The journal: every request and answer on Pleo's API and the files, in order, with secrets masked.
+
+Entries are gathered in memory and stored many at a time, so that writing down what happened does not slow it.
+"""
+
+import asyncio
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tallybook.sandbox.store import Store
+
+BODY_LENGTH_MAX: Final = 4096  # of a body only so many bytes are kept
+ENTRIES_MAX: Final = 50_000  # older entries are dropped; the counts go on
+_ENTRIES_AT_ONCE: Final = 200
+_SIGNATURE: Final = re.compile(r"(signature=)[A-Za-z0-9_=-]+")
+_COLUMNS: Final = (
+    "n, at, operation, method, path, authentication, status, fault, request_body, answer_body, duration_ms"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One request and its answer; `status` None when no answer was sent. Bodies are cut at BODY_LENGTH_MAX bytes.
+
+    `at` is the sandbox's time in seconds since 1970; `authentication` names the scheme, never the credential.
+    """
+
+    n: int
+    at: float
+    operation: str
+    method: str
+    path: str
+    authentication: str | None
+    status: int | None
+    fault: str | None
+    request_body: str
+    answer_body: str
+    duration_ms: float
+
+
+class Journal:
+    """The journal of one sandbox."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[JournalEntry] = []
+        self._counts: Counter[str] = Counter()
+        self._last = 0
+        self._storing: set[asyncio.Task[None]] = set()
+        self.secrets: tuple[str, ...] = ()  # texts that never appear, whatever they stand in
+
+    async def open(self) -> None:
+        """Go on where the store's journal ends.
+
+        Repeat: safe.
+        """
+        self._last, counts = await self._store.run(_read_counts)
+        self._counts = Counter(counts)
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write down one request: the fields of JournalEntry without `n`, bodies as bytes.
+
+        Repeat: a second entry.
+        """
+        self._last += 1
+        self._counts[entry["operation"]] += 1
+        bodies = {name: self._text(entry[name]) for name in ("request_body", "answer_body")}
+        path = self._masked(entry["path"])
+        self._waiting.append(JournalEntry(**{**entry, **bodies, "n": self._last, "path": path}))
+        if len(self._waiting) >= _ENTRIES_AT_ONCE:
+            task = asyncio.get_running_loop().create_task(self.flush())
+            self._storing.add(task)
+            task.add_done_callback(self._storing.discard)
+
+    async def flush(self) -> None:
+        """Store what is waiting.
+
+        Repeat: safe.
+        """
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            await self._store.run(_write, waiting, dict(self._counts))
+
+    async def read(self, after: int, limit: int) -> list[JournalEntry]:
+        """Read entries after number `after`, oldest first.
+
+        Repeat: safe, reads only.
+        """
+        await self.flush()
+        return await self._store.run(_read, after, limit)
+
+    def counts(self) -> dict[str, int]:
+        """Count the requests by operation, `"GET /v3/export-items": 12`."""
+        return dict(sorted(self._counts.items()))
+
+    async def forget(self) -> None:
+        """Start with an empty journal.
+
+        Repeat: safe.
+        """
+        self._waiting.clear()
+        self._counts.clear()
+        self._last = 0
+        await self._store.run(_erase)
+
+    def _text(self, body: bytes) -> str:
+        text = body.decode("utf-8", "replace")
+        # A PDF is no reading matter; its beginning tells enough.
+        return self._masked(text if text.count("\ufffd") < len(text) // 20 + 1 else f"({len(body)} bytes, not text)")
+
+    def _masked(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return _SIGNATURE.sub(r"\1***", text)
+
+
+def _write(db: sqlite3.Connection, entries: Sequence[JournalEntry], counts: dict[str, int]) -> None:
+    db.executemany(
+        f"INSERT OR REPLACE INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (e.n, e.at, e.operation, e.method, e.path, e.authentication)
+            + (e.status, e.fault, e.request_body, e.answer_body, e.duration_ms)
+            for e in entries
+        ),
+    )
+    db.execute("DELETE FROM journal WHERE n <= ?", (entries[-1].n - ENTRIES_MAX,))
+    db.executemany("INSERT OR REPLACE INTO journal_counts (operation, calls) VALUES (?, ?)", counts.items())
+
+
+def _read(db: sqlite3.Connection, after: int, limit: int) -> list[JournalEntry]:
+    rows = db.execute(f"SELECT {_COLUMNS} FROM journal WHERE n > ? ORDER BY n LIMIT ?", (after, limit))
+    return [JournalEntry(*row) for row in rows]
+
+
+def _read_counts(db: sqlite3.Connection) -> tuple[int, dict[str, int]]:
+    (last,) = db.execute("SELECT coalesce(max(n), 0) FROM journal").fetchone()
+    return last, dict(db.execute("SELECT operation, calls FROM journal_counts").fetchall())
+
+
+def _erase(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM journal")
+    db.execute("DELETE FROM journal_counts")

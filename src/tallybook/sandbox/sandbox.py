@@ -1,0 +1,131 @@
+"""One running sandbox: its store, clock, world, credentials, faults and journal in one place."""
+
+import hashlib
+import hmac
+import sqlite3
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from tallybook.clock import Clock
+from tallybook.sandbox.clock import MovableClock
+from tallybook.sandbox.faults import Faults
+from tallybook.sandbox.journal import Journal
+from tallybook.sandbox.rules import Profile
+from tallybook.sandbox.store import Store
+from tallybook.sandbox.worlds import Founding, World, found, open_or_found, remember
+
+SCOPES: Final = ("export-jobs:read", "export-jobs:write", "export-items:read")  # Pleo's scopes page
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token: what it allows, and until when (seconds since 1970; None: for good)."""
+
+    token: str = field(repr=False)
+    scopes: frozenset[str]
+    expires_at: float | None = None
+
+
+class Sandbox:
+    """A Pleo that runs; made by `create_app`, opened when its server starts."""
+
+    def __init__(self, store: Store, clock: Clock, profile: Profile, founding: Founding) -> None:
+        self.store = store
+        self.clock = MovableClock(clock)
+        self.profile = profile
+        self.faults = Faults()
+        self.journal = Journal(store)
+        self._founding = founding
+        self._world: World | None = None
+        self._tokens: dict[str, Token] = {}
+
+    @property
+    def world(self) -> World:
+        """The world in force."""
+        if self._world is None:
+            raise RuntimeError("the sandbox is used before its server has started")
+        return self._world
+
+    def now_s(self) -> float:
+        """Return the sandbox's present instant in seconds since 1970."""
+        return self.clock.now().timestamp()
+
+    async def open(self) -> None:
+        """Open the stored world, or found one.
+
+        Repeat: safe, the stored world stays.
+        """
+        opened = await self.store.run(open_or_found, self._founding)
+        self.clock.offset = timedelta(seconds=opened.clock_offset_s)
+        tokens = await self.store.run(_read_tokens)
+        self._settle(opened, tokens)
+        await self.journal.open()
+
+    async def found(self, founding: Founding) -> None:
+        """Replace everything, clock, faults and journal included, with a new world.
+
+        Repeat: the same world again, as new.
+        """
+        self._settle(await self.store.run(found, founding), [])
+        self.clock.offset = timedelta()
+        self.faults.clear()
+        await self.journal.forget()
+
+    async def keep_clock(self) -> None:
+        """Store how far the clock was moved.
+
+        Repeat: safe.
+        """
+        await self._remember(replace(self.world, clock_offset_s=self.clock.offset.total_seconds()))
+
+    async def map_contra_accounts(self, *, mapped: bool) -> None:
+        """Let the company have its Pleo accounts mapped, or not.
+
+        Repeat: safe.
+        """
+        await self._remember(replace(self.world, contra_accounts=mapped))
+
+    async def issue_token(self, scopes: frozenset[str], expires_in_s: int | None) -> Token:
+        """Issue a further access token with these scopes only.
+
+        Repeat: another token.
+        """
+        expires_at = None if expires_in_s is None else self.now_s() + expires_in_s
+        seed = f"{self.world.company.access_token}:{len(self._tokens)}"
+        token = Token(f"sandbox-token-{hashlib.sha256(seed.encode()).hexdigest()[:32]}", scopes, expires_at)
+        await self.store.run(_write_token, token)
+        self._tokens[token.token] = token
+        self._mask_secrets()
+        return token
+
+    def token(self, presented: str) -> Token | None:
+        """Find the access token that was presented."""
+        return self._tokens.get(presented)
+
+    def is_api_key(self, presented: str) -> bool:
+        """Whether this is the company's API key."""
+        return hmac.compare_digest(presented.encode(), self.world.company.api_key.encode())
+
+    async def _remember(self, changed: World) -> None:
+        await self.store.run(remember, changed)
+        self._world = changed
+
+    def _settle(self, opened: World, tokens: list[Token]) -> None:
+        self._world = opened
+        own = Token(opened.company.access_token, frozenset(SCOPES))
+        self._tokens = {token.token: token for token in (own, *tokens)}
+        self._mask_secrets()
+
+    def _mask_secrets(self) -> None:
+        self.journal.secrets = (self.world.company.api_key, *self._tokens)
+
+
+def _read_tokens(db: sqlite3.Connection) -> list[Token]:
+    rows = db.execute("SELECT token, scopes, expires_at FROM tokens")
+    return [Token(token, frozenset(scopes.split()), expires_at) for token, scopes, expires_at in rows]
+
+
+def _write_token(db: sqlite3.Connection, token: Token) -> None:
+    row = (token.token, " ".join(sorted(token.scopes)), token.expires_at)
+    db.execute("INSERT OR REPLACE INTO tokens (token, scopes, expires_at) VALUES (?, ?, ?)", row)

@@ -1,0 +1,273 @@
+"""Step 5: plan each entry, fetch its receipts, and record it in the accounting system, exactly once.
+
+Two halves, so that the next page is prepared while this one is recorded: `prepare` decides and downloads and writes
+nothing; `record` writes. An entry is written under its key after the books were searched for it; after any doubt
+they are searched again and only what is not there is repeated.
+
+Source: Pleo guide "Accounting system processing workflow".
+"""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, PostingState, Recorded
+from tallybook.accounting.errors import (
+    AccountingError,
+    AccountingRateLimited,
+    AccountingTimeout,
+    AccountingUnreachable,
+    EntryChanged,
+    EntryRefused,
+)
+from tallybook.accounting.system import AccountingSystem, Refused
+from tallybook.bookkeeping.plan import Books, Plan, plan
+from tallybook.bookkeeping.rules import AttachmentRule, Rules
+from tallybook.clock import Clock
+from tallybook.errors import TallybookError
+from tallybook.outcome import ItemResult, failed, successful
+from tallybook.pleo.errors import ReceiptError
+from tallybook.pleo.models import ExportItem
+from tallybook.pleo.receipts import ReceiptDownloader
+
+_Answer = TypeVar("_Answer")
+log = structlog.get_logger()
+
+# Doubt is settled by search and repetition this often, waiting 1 s, then 2 s; after that the entries fail.
+ATTEMPTS = 3
+PASSING = (AccountingUnreachable, AccountingTimeout, AccountingRateLimited)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A page ready to be recorded: plans, what of them the books hold already, and receipts on disk in `folder`."""
+
+    folder: Path
+    plans: dict[EntryKey, Plan] = field(default_factory=dict)
+    found: dict[EntryKey, Recorded] = field(default_factory=dict)
+    files: dict[EntryKey, list[Attachment]] = field(default_factory=dict)
+    results: list[ItemResult] = field(default_factory=list)  # failed before anything was written
+
+    def keep(self, wanted: Container[str]) -> None:
+        """Drop what has a result by now: an entry may be on two pages when the list shifts while it is paged.
+
+        Repeat: safe.
+        """
+        self.plans = {key: planned for key, planned in self.plans.items() if key.entry_id in wanted}
+        self.results = [result for result in self.results if result.entry_id in wanted]
+
+    def discard(self) -> None:
+        """Delete the receipts.
+
+        Repeat: safe.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Step 5 for one job: the books, the rules, what the books know, and where receipts wait."""
+
+    books: AccountingSystem
+    rules: Rules
+    known: Books
+    receipts: ReceiptDownloader
+    spool: Path
+    clock: Clock
+    link_changed: bool = False  # books.on_changed = "link"
+    downloads_at_once: int = 8
+    _attempts: int = ATTEMPTS  # 1 once the books were down for a whole page: later pages fail fast
+
+    async def prepare(self, items: Sequence[ExportItem], page: str) -> Prepared:
+        """Plan a page, look its entries up in the books and download the receipts of those that need them.
+
+        Repeat: safe; writes nothing but files under `spool`.
+        """
+        folder = self.spool / page
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared = Prepared(folder)
+        today = self.clock.now().date()
+        for item in items:
+            self._plan(item, today, prepared)
+        try:
+            prepared.found.update(await self._patiently(lambda: self.books.find(list(prepared.plans))))
+        except AccountingError as error:
+            self._fail(prepared, prepared.plans, error)
+        self._judge_found(prepared)
+        await self._download(prepared)
+        return prepared
+
+    def _plan(self, item: ExportItem, today: date, prepared: Prepared) -> None:
+        try:
+            planned = plan(item, self.rules, self.known, today=today)
+        except EntryRefused as error:
+            prepared.results.append(failed(item.accounting_entry_id, error))
+            return
+        for note in planned.notes:
+            log.warning("receipt_left_out", entry_id=item.accounting_entry_id, reason=note)
+        prepared.plans[planned.entry.key] = planned
+
+    def _judge_found(self, prepared: Prepared) -> None:
+        """An entry in the books already is linked if unchanged, and refused or linked by rule if changed."""
+        for key, recorded in prepared.found.items():
+            if recorded.content_hash != prepared.plans[key].entry.content_hash and not self.link_changed:
+                error = EntryChanged(
+                    f"This entry is in the books already as {recorded.external_id} and has changed in Pleo since; "
+                    f"correct {recorded.external_id} in the accounting system by hand, or set books.on_changed in the "
+                    "Settings"
+                )
+                self._fail(prepared, [key], error)
+
+    def _fail(
+        self, prepared: Prepared, keys: Sequence[EntryKey] | Mapping[EntryKey, object], error: TallybookError
+    ) -> None:
+        for key in list(keys):
+            prepared.results.append(failed(key.entry_id, error))
+            del prepared.plans[key]
+
+    async def _download(self, prepared: Prepared) -> None:
+        gate = asyncio.Semaphore(self.downloads_at_once)
+        waiting = [planned for planned in prepared.plans.values() if self._needs_files(planned, prepared)]
+        errors = await asyncio.gather(*(self._download_entry(planned, prepared, gate) for planned in waiting))
+        for planned, error in zip(waiting, errors, strict=True):
+            if error is not None:
+                self._fail(prepared, [planned.entry.key], error)
+
+    def _needs_files(self, planned: Plan, prepared: Prepared) -> bool:
+        recorded = prepared.found.get(planned.entry.key)
+        return bool(planned.files) and (recorded is None or len(recorded.attached) < len(planned.files))
+
+    async def _download_entry(self, planned: Plan, prepared: Prepared, gate: asyncio.Semaphore) -> ReceiptError | None:
+        attachments: list[Attachment] = []
+        for file in planned.files:
+            try:
+                async with gate:
+                    receipt = await self.receipts.fetch(file.url, prepared.folder)
+            except ReceiptError as error:
+                if self.rules.attachments is AttachmentRule.REQUIRED:
+                    return error
+                log.warning("receipt_left_out", entry_id=planned.entry.key.entry_id, reason=str(error))
+                continue
+            attachments.append(
+                Attachment(
+                    position=file.position,
+                    path=receipt.path,
+                    media_type=receipt.media_type,
+                    sha256=receipt.sha256,
+                    size_bytes=receipt.size_bytes,
+                )
+            )
+        prepared.files[planned.entry.key] = attachments
+        return None
+
+    async def record(self, prepared: Prepared) -> list[ItemResult]:
+        """Record what was prepared: drafts, then their receipts, then posting where the rules say so.
+
+        Returns a result for every item of the page. Receipts are deleted from the spool.
+
+        Repeat: safe; an entry that is in the books already is completed and linked, never written twice.
+        """
+        try:
+            recorded, results = await self._write(prepared)
+            for stage in (self._attach, self._post):
+                recorded, refused = await stage(recorded, prepared)
+                results += refused
+        finally:
+            prepared.discard()
+        return prepared.results + results + [successful(entry) for entry in recorded]
+
+    async def _write(self, prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
+        recorded = [prepared.found[key] for key in prepared.plans if key in prepared.found]
+        entries = [planned.entry for key, planned in prepared.plans.items() if key not in prepared.found]
+        results: list[ItemResult] = []
+        for start in range(0, len(entries), self.books.capabilities.batch_size):
+            batch = entries[start : start + self.books.capabilities.batch_size]
+            for answer in await self._record_batch(batch):
+                if isinstance(answer, Recorded):
+                    recorded.append(answer)
+                else:
+                    results.append(answer)
+        return recorded, results
+
+    async def _record_batch(self, batch: Sequence[Entry]) -> list[Recorded | ItemResult]:
+        """Write a batch; after doubt search for it first, keep what is there and repeat only the rest."""
+        answers: list[Recorded | ItemResult] = []
+        outstanding = {entry.key: entry for entry in batch}
+        doubt, down = False, AccountingError("The accounting system gave no answer")
+        for attempt in range(self._attempts + 1):  # the last round searches, it writes no more
+            if attempt:
+                await self.clock.sleep(attempt)
+            try:
+                if doubt and self.books.capabilities.can_find:
+                    for key, recorded in (await self.books.find(list(outstanding))).items():
+                        answers.append(recorded)
+                        del outstanding[key]
+                if not outstanding or attempt == self._attempts or (doubt and not self.books.capabilities.can_find):
+                    break
+                doubt = True
+                for answer in await self.books.record(list(outstanding.values())):
+                    answers.append(failed(answer.key.entry_id, answer.error) if isinstance(answer, Refused) else answer)
+                    del outstanding[answer.key]
+            except AccountingError as error:
+                down = error
+                if not isinstance(error, PASSING):
+                    break
+        self._attempts = 1 if outstanding else ATTEMPTS
+        return answers + [failed(key.entry_id, down) for key in outstanding]
+
+    async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Make a call that is safe to repeat, and repeat it while the books are only passingly away."""
+        for attempt in range(1, self._attempts):
+            try:
+                return await call()
+            except PASSING:
+                await self.clock.sleep(attempt)
+        return await call()
+
+    async def _attach(self, recorded: list[Recorded], prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
+        files = [
+            (entry, attachment)
+            for entry in recorded
+            for attachment in prepared.files.get(entry.key, ())
+            if (attachment.position, attachment.sha256) not in entry.attached
+        ]
+        if not files:
+            return recorded, []
+        try:
+            refused = {answer.key: answer.error for answer in await self._patiently(lambda: self.books.attach(files))}
+        except AccountingError as error:
+            without = {entry.key for entry, _ in files}
+            return (
+                [entry for entry in recorded if entry.key not in without],
+                [failed(key.entry_id, error) for key in without],
+            )
+        if self.rules.attachments is not AttachmentRule.REQUIRED:
+            for key, fault in refused.items():
+                log.warning("receipt_left_out", entry_id=key.entry_id, reason=str(fault))
+            return recorded, []
+        return (
+            [entry for entry in recorded if entry.key not in refused],
+            [failed(key.entry_id, fault) for key, fault in refused.items()],
+        )
+
+    async def _post(self, recorded: list[Recorded], _: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
+        drafts = [entry for entry in recorded if entry.state is PostingState.DRAFT]
+        if self.rules.posting is not PostingState.POSTED or not drafts:
+            return recorded, []
+        posted = [entry for entry in recorded if entry.state is not PostingState.DRAFT]
+        results: list[ItemResult] = []
+        try:
+            for answer in await self._patiently(lambda: self.books.post(drafts)):
+                if isinstance(answer, Refused):
+                    results.append(failed(answer.key.entry_id, answer.error))
+                else:
+                    posted.append(answer)
+        except AccountingError as error:
+            results += [failed(entry.key.entry_id, error) for entry in drafts]
+        return posted, results

@@ -1,0 +1,314 @@
+"""The seven steps of an export job in order, with the durable checkpoints, and nothing else: read this first.
+
+A checkpoint is a name and a step: the inline one runs the step; a durable engine runs it once, keeps its small JSON
+result and gives that back when a killed run is taken up again. Results hold no content of items. What a run knows of
+items it reads from Pleo's control list, so a new process starts from what Pleo has acknowledged, not from memory.
+
+Steps 3 to 6 stream: while one page is recorded and reported, the next one is fetched, planned and its receipts are
+downloaded; no more than two pages are in memory, whatever the size of the job.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from tallybook.accounting.errors import AccountingError
+from tallybook.accounting.system import AccountingSystem, ReferenceData
+from tallybook.bookkeeping.plan import Books
+from tallybook.bookkeeping.rules import Rules
+from tallybook.clock import Clock
+from tallybook.errors import SettingsError, TallybookError
+from tallybook.failure_reasons import reasons
+from tallybook.outcome import FinalEvent, ItemResult, JobReport, Tally, failed, one_line
+from tallybook.pleo.client import PleoClient
+from tallybook.pleo.errors import JobEventConflict, JobStatusUnprocessable, MissingContraAccounts
+from tallybook.pleo.models import JobEvent, JobFailureReason, JobStatus
+from tallybook.pleo.receipts import ReceiptDownloader
+from tallybook.steps import step1_detect_and_start as step1
+from tallybook.steps import step2_validate as step2
+from tallybook.steps import step3_retrieve_items as step3
+from tallybook.steps import step4_fetch_data as step4
+from tallybook.steps import step5_record as step5
+from tallybook.steps import step6_update_items as step6
+from tallybook.steps import step7_complete_job as step7
+
+Json = Mapping[str, Any]
+
+
+class Checkpoint(Protocol):
+    """Runs a step under a name that is unique within the job, and remembers its result if it can."""
+
+    async def __call__(self, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
+        """Run `step`, or give back what it returned when it ran before."""
+
+
+async def inline(name: str, step: Callable[[], Awaitable[Json]]) -> Json:  # noqa: ARG001 - a durable checkpoint needs the name
+    """Remember nothing: a killed run starts again from Pleo's control list and the books.
+
+    Repeat: runs the step again; every step is safe to repeat.
+    """
+    return await step()
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Everything an export of one company works with; `app.py` puts it together."""
+
+    company_id: str
+    pleo: PleoClient
+    books: AccountingSystem
+    receipts: ReceiptDownloader
+    rules: Rules
+    clock: Clock
+    spool: Path  # folder for receipts on their way
+    link_changed: bool = False
+    page_size: int = 100
+    items_per_update: int = 100
+    downloads_at_once: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is; told after every page."""
+
+    job_id: str
+    items: int
+    successful: int
+    failed: int
+
+
+class JobInterrupted(TallybookError):
+    """A run ended before its job did; `report` says how far it came, its note why."""
+
+    def __init__(self, report: JobReport) -> None:
+        super().__init__(f"export job {report.job_id}: {report.note}")
+        self.report = report
+
+
+async def export_job(
+    company: Company,
+    job_id: str,
+    *,
+    checkpoint: Checkpoint = inline,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> JobReport:
+    """Carry one export job through the seven steps; ends between pages once `stopping()` says so.
+
+    Repeat: safe at any point, also after a kill: what is recorded is found, what is reported is skipped, and the
+    final event is sent only while the job is in progress.
+    Raises:
+        JobInterrupted: Pleo did not answer, or did not take some results; the job stays in progress, call again.
+    """
+    run = _Run(company, job_id, progress)
+    try:
+        return await _seven_steps(run, checkpoint, stopping)
+    except TallybookError as error:
+        raise JobInterrupted(run.report(None, f"{error}; the next run goes on from here")) from error
+    finally:
+        await run.aclose()
+
+
+async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[], bool]) -> JobReport:
+    started = await checkpoint("1 start", run.start)
+    if started["note"]:
+        return run.report(None, started["note"])
+    run.job_is(started)
+    final = _event(await checkpoint("2 validate", run.validate))
+    number, after = 1, None
+    while final is None:
+        if stopping():
+            return run.report(None, "stopped between pages; run again and it goes on from here")
+        page = await checkpoint(f"3-6 page {number}", partial(run.page, number, after))
+        if page["note"]:
+            return run.report(None, page["note"])
+        number, after, final = number + 1, page["next"], _event(page)
+        if final is None and after is None:
+            final = _event(await checkpoint("7 decide", run.decide))
+    completed = await checkpoint("7 complete", partial(run.complete, final))
+    return run.report(final if not completed["note"] else None, completed["note"])
+
+
+class _Run:
+    """One job in one process: the steps, and what they share in memory, read anew when a run is taken up again.
+
+    Every method that is a step returns small JSON: `note` says why the run ends before the job does, `event` is the
+    final event once it is known.
+    """
+
+    def __init__(self, company: Company, job_id: str, progress: Callable[[Progress], None]) -> None:
+        self.company, self.job_id, self.progress = company, job_id, progress
+        self.rules, self.job_company_id = company.rules, company.company_id
+        self._resumed = False
+        self._began_s = company.clock.monotonic_s()
+        self._reference: ReferenceData | None = None
+        self._worklist: step3.Worklist | None = None
+        self._recorder: step5.Recorder | None = None
+        self._ahead: asyncio.Task[_Page] | None = None
+
+    async def start(self) -> Json:
+        job = await step1.start(self.company.pleo, self.job_id)
+        if job is None:
+            return {"note": "the job was final already; there was nothing to do"}
+        return {
+            "note": None,
+            "resumed": job.status == JobStatus.IN_PROGRESS,
+            "vendor_based": job.vendor_based_bookkeeping,
+            "company_id": job.company_id,
+        }
+
+    def job_is(self, started: Json) -> None:
+        self.rules = replace(self.company.rules, vendor_based=started["vendor_based"])
+        self.job_company_id, self._resumed = started["company_id"], started["resumed"]
+
+    async def validate(self) -> Json:
+        company = self.company
+        try:
+            self._reference = await step2.validate(
+                company.books, self.rules, company_id=company.company_id, job_company_id=self.job_company_id
+            )
+        except (AccountingError, SettingsError) as error:
+            return await self._blocked(error)
+        return {"event": None}
+
+    async def page(self, number: int, after: str | None) -> Json:
+        try:
+            worklist = await self._items()
+            if not worklist:
+                return {"note": None, "next": None, "event": None}
+            page = await self._prepared(number, after)
+            if page.data.next_cursor is not None:
+                self._ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
+            recorder = await self._records()
+            await self._report([*page.data.failed, *await recorder.record(page.prepared)])
+            while page.data.next_cursor is None and worklist:
+                await self._report(step4.without_data(worklist.first(self.company.page_size)))
+        except JobStatusUnprocessable:
+            return {"note": await self._why_final()}
+        except MissingContraAccounts as error:
+            return {"note": None, "next": None, **await self._blocked(error)}
+        return {"note": None, "next": page.data.next_cursor, "event": None}
+
+    async def decide(self) -> Json:
+        return _json(step7.decide((await self._items()).tally))
+
+    async def complete(self, final: FinalEvent) -> Json:
+        try:
+            await step7.complete(self.company.pleo, self.job_id, final)
+        except JobEventConflict as error:
+            return {"note": str(error)}
+        return {"note": None}
+
+    def report(self, final: FinalEvent | None, note: str | None) -> JobReport:
+        tally = self._worklist.tally if self._worklist else Tally()
+        return JobReport(
+            job_id=self.job_id,
+            event=final,
+            items=tally.items + len(self._worklist or ()),
+            successful=tally.successful,
+            failed=tally.failed,
+            seconds=self.company.clock.monotonic_s() - self._began_s,
+            note=note,
+        )
+
+    async def aclose(self) -> None:
+        """Drop the page prepared ahead, if any.
+
+        Repeat: safe.
+        """
+        if self._ahead is not None:
+            self._ahead.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TallybookError):
+                (await self._ahead).prepared.discard()
+            self._ahead = None
+
+    async def _items(self) -> step3.Worklist:
+        if self._worklist is None:
+            self._worklist = await step3.worklist(self.company.pleo, self.job_id, page_size=self.company.page_size)
+        return self._worklist
+
+    async def _records(self) -> step5.Recorder:
+        if self._recorder is None:
+            company = self.company
+            self._recorder = step5.Recorder(
+                books=company.books,
+                rules=self.rules,
+                known=Books(self._reference or await company.books.reference_data()),
+                receipts=company.receipts,
+                spool=company.spool / self.job_id,
+                clock=company.clock,
+                link_changed=company.link_changed,
+                downloads_at_once=company.downloads_at_once,
+            )
+        return self._recorder
+
+    async def _prepared(self, number: int, after: str | None) -> "_Page":
+        """Give the page that was prepared ahead; without one (the first, or a run taken up again) prepare it now."""
+        ahead, self._ahead = self._ahead, None
+        page = await ahead if ahead is not None else await self._prepare(number, after)
+        page.prepared.keep(await self._items())
+        return page
+
+    async def _prepare(self, number: int, after: str | None) -> "_Page":
+        data = await step4.fetch(
+            self.company.pleo,
+            self.job_id,
+            company_id=self.company.company_id,
+            after=after,
+            page_size=self.company.page_size,
+            wanted=await self._items(),
+        )
+        return _Page(data, await (await self._records()).prepare(data.items, str(number)))
+
+    async def _report(self, results: Sequence[ItemResult]) -> None:
+        worklist = await self._items()
+        await step6.update_items(
+            self.company.pleo,
+            self.company.clock,
+            self.job_id,
+            results,
+            items_per_update=self.company.items_per_update,
+            acknowledged=worklist.settle,
+        )
+        tally = worklist.tally
+        self.progress(Progress(self.job_id, tally.items + len(worklist), tally.successful, tally.failed))
+
+    async def _blocked(self, error: TallybookError) -> Json:
+        """End a job that cannot go on: as a whole if nothing was exported, else by failing what is left of it."""
+        untouched = not self._resumed and self._worklist is None  # a job just started: no need to read its items
+        worklist = step3.Worklist() if untouched else await self._items()
+        if not worklist.tally.successful:
+            reason = reasons(error).job or JobFailureReason.VALIDATION_FAILURE
+            return _json(FinalEvent(JobEvent.FAILED, reason, one_line(error)))
+        while worklist:
+            await self._report([failed(entry_id, error) for entry_id in worklist.first(self.company.page_size)])
+        return await self.decide()
+
+    async def _why_final(self) -> str:
+        job = await self.company.pleo.job(self.job_id)
+        reason = f" ({job.failure_reason_type})" if job.failure_reason_type else ""
+        return (
+            f"the job became {job.status}{reason} while it was being exported; nothing more was written, "
+            "and what is booked will be linked when its entries are exported again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    data: step4.DataPage
+    prepared: step5.Prepared
+
+
+def _json(final: FinalEvent) -> Json:
+    return {"event": final.event.value, "reason": final.reason and final.reason.value, "text": final.text}
+
+
+def _event(result: Json) -> FinalEvent | None:
+    if result["event"] is None:
+        return None
+    reason = result["reason"]
+    return FinalEvent(JobEvent(result["event"]), reason and JobFailureReason(reason), result["text"])
