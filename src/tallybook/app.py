@@ -9,7 +9,7 @@ from pathlib import Path
 from tallybook.accounting import registry
 from tallybook.accounting.entry import PostingState
 from tallybook.accounting.errors import AccountingError
-from tallybook.accounting.system import AccountingSystem, Need
+from tallybook.accounting.system import AccountingSystem, Capabilities, Need
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
 from tallybook.errors import SettingsError
@@ -24,15 +24,19 @@ from tallybook.steps import step1_detect_and_start as step1
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 
 
-def rules(settings: Settings) -> Rules:
-    """Translate settings into the rules of bookkeeping."""
+def rules(settings: Settings, books: Capabilities) -> Rules:
+    """Translate settings, and what the books can do, into the rules of bookkeeping."""
+    size_bytes_max = settings.pleo.receipt_size_bytes_max
     return Rules(
         accounts=AccountRoles(**settings.accounts.model_dump()),
         minor_units=MinorUnits(settings.pleo.minor_units),
         closed_period=ClosedPeriodRule(settings.books.closed_period),
         posting=PostingState(settings.books.posting),
         attachments=AttachmentRule(settings.books.attachments),
-        attachment_size_bytes_max=settings.pleo.receipt_size_bytes_max,
+        attachment_size_bytes_max=min(size_bytes_max, books.attachment_size_bytes_max or size_bytes_max),
+        accounts_payable_supported=books.accounts_payable,
+        attachments_supported=books.attachments,
+        drafts_supported=books.drafts,
     )
 
 
@@ -103,7 +107,7 @@ async def company(
             pleo=pleo,
             books=books,
             receipts=receipts,
-            rules=rules(settings),
+            rules=rules(settings, books.capabilities),
             clock=clock,
             spool=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallybook-"))),
             link_changed=settings.books.on_changed is OnChanged.LINK,

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -125,16 +126,24 @@ async def prepare(place: Place, sandbox: Sandbox, *, items: int, seed: int) -> N
     Repeat: replaces the world; the book's chart is brought up to date.
     """
     world = await sandbox.call("POST", "/worlds", {"world": "demo", "items": items, "seed": seed, "troubles": True})
-    place.key.touch(mode=0o600)
-    place.key.write_text(world["apiKey"] + "\n", encoding="utf-8")
-    place.config.write_text(tomli_w.dumps(_settings(place, sandbox.url, world)), encoding="utf-8")
-    place.chart.write_text(tomli_w.dumps(_chart(world)), encoding="utf-8")
+    write_settings(place, sandbox.url, world)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tallybook", "book", "init", str(place.chart), "--book", str(place.book),
         stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     if await process.wait():
         raise TallybookError("the demo's book could not be made; the reason stands above")
+
+
+def write_settings(place: Place, url: str, world: dict[str, Any]) -> None:
+    """Write settings, key and chart of accounts for a world of the sandbox.
+
+    Repeat: written anew.
+    """
+    place.key.touch(mode=0o600)
+    place.key.write_text(world["apiKey"] + "\n", encoding="utf-8")
+    place.config.write_text(tomli_w.dumps(_settings(place, url, world)), encoding="utf-8")
+    place.chart.write_text(tomli_w.dumps(_chart(world)), encoding="utf-8")
 
 
 def _settings(place: Place, url: str, world: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +164,7 @@ def _settings(place: Place, url: str, world: dict[str, Any]) -> dict[str, Any]:
 def _chart(world: dict[str, Any]) -> dict[str, Any]:
     books = world["books"]
     return {
-        "company": {"id": world["company"]["id"], "name": world["company"]["name"]},
+        "company": {"name": world["company"]["name"]},
         "accounts": books["accounts"],
         "tax_codes": [
             {
@@ -173,7 +182,10 @@ def _chart(world: dict[str, Any]) -> dict[str, Any]:
         "vendors": [
             {_snake(key): value for key, value in vendor.items() if value is not None} for vendor in books["vendors"]
         ],
-        "closed_periods": books["closedPeriods"],
+        "closed_periods": [
+            {"from_on": date.fromisoformat(period["from"]), "to_on": date.fromisoformat(period["to"])}
+            for period in books["closedPeriods"]
+        ],
     }
 
 
@@ -186,7 +198,7 @@ async def press_export(sandbox: Sandbox, *, only_failed: bool) -> str:
     job = await sandbox.call(
         "POST", "/exports", {"entryIds": None, "vendorBasedBookkeeping": True, "onlyFailed": only_failed}
     )
-    return str(job["data"]["id"])
+    return str(job["id"])
 
 
 async def run(
@@ -216,7 +228,7 @@ async def disagreements(place: Place, sandbox: Sandbox) -> list[str]:
     after = ""
     while True:
         page = await sandbox.call("GET", f"/expenses?lane=exported&limit=1000{after}")
-        exported |= {row["id"]: row["externalId"] for row in page["data"]}
+        exported |= {row["id"]: row["outcome"]["externalId"] for row in page["data"]}
         if not page["next"]:
             break
         after = f"&after={page['next']}"

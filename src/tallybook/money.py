@@ -70,13 +70,15 @@ def from_pleo(value: object, currency: str, units: MinorUnits) -> Money:
 
 def _whole(value: object) -> int:
     try:
-        whole: int = int(value)  # type: ignore[call-overload]
+        # Compared before it is made an int: 1E+999999999 written out would fill the memory.
+        too_large = not abs(value) <= EXACT_JSON_INTEGER_MAX  # type: ignore[arg-type]
+        whole: int = 0 if too_large else int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError, ArithmeticError):
-        raise MoneyError(f"the amount {value!r} is no number") from None
+        raise MoneyError("the amount is no number") from None
+    if too_large:
+        raise MoneyError("the amount is larger than a JSON number carries exactly")
     if isinstance(value, bool) or whole != value:
         raise MoneyError(f"the amount {value} has a fraction; Pleo's amounts are whole numbers")
-    if abs(whole) > EXACT_JSON_INTEGER_MAX:
-        raise MoneyError(f"the amount {whole} is larger than a JSON number carries exactly")
     return whole
 
 

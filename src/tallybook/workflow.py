@@ -23,7 +23,7 @@ from tallybook.bookkeeping.rules import Rules
 from tallybook.clock import Clock
 from tallybook.errors import SettingsError, TallybookError
 from tallybook.failure_reasons import reasons
-from tallybook.outcome import FinalEvent, ItemResult, JobReport, Tally, failed, one_line
+from tallybook.outcome import FinalEvent, ItemResult, JobReport, failed, one_line
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.errors import JobEventConflict, JobStatusUnprocessable, MissingContraAccounts
 from tallybook.pleo.models import JobEvent, JobFailureReason, JobStatus
@@ -204,11 +204,12 @@ class _Run:
         return {"note": None}
 
     def report(self, final: FinalEvent | None, note: str | None) -> JobReport:
-        tally = self._worklist.tally if self._worklist else Tally()
+        worklist = step3.Worklist() if self._worklist is None else self._worklist
+        tally = worklist.tally
         return JobReport(
             job_id=self.job_id,
             event=final,
-            items=tally.items + len(self._worklist or ()),
+            items=tally.items + len(worklist),
             successful=tally.successful,
             failed=tally.failed,
             seconds=self.company.clock.monotonic_s() - self._began_s,

@@ -12,7 +12,7 @@ from tallybook.money import Money
 class EntryKey:
     """Identity of an entry for ever: the company and the entry's id at its source, both lower-case UUIDs.
 
-    Source: DECISIONS 19, identity is (companyId, accountingEntryId).
+    Source: docs/decisions.md 19.
     """
 
     company_id: str
@@ -130,7 +130,7 @@ class Entry:
 class Attachment:
     """A file on disk that belongs to an entry; identity is (entry key, position, sha256).
 
-    Source: DECISIONS 21.
+    Source: docs/decisions.md 21.
     """
 
     position: int  # 1 is the first file the source listed

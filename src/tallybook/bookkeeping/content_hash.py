@@ -2,18 +2,26 @@
 
 import hashlib
 import json
+from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from tallybook.pleo.models import ExportItem, InvoiceInformation, ItemFile, Wire
+from tallybook.pleo.models import ExportItem, InvoiceInformation, ItemFile, ItemVendor, LedgerAccount, NamedCode, Wire
 
 # What may differ from one reading to the next without a change of the entry: links that expire, how far the payment
-# of the invoice has come, and the bank account it goes to, which is never booked.
+# of the invoice has come, the bank account it goes to, which is never booked, and the names under which the same
+# account, person, team or vendor goes today.
 _VOLATILE: dict[type[Wire], frozenset[str]] = {
     ExportItem: frozenset({"links"}),
     ItemFile: frozenset({"url"}),
     InvoiceInformation: frozenset({"status", "payment_date", "supplier_bank_account"}),
+    LedgerAccount: frozenset({"name"}),
+    NamedCode: frozenset({"name"}),
+    ItemVendor: frozenset({"name"}),
 }
+_PLAIN_BELOW = 10**40
+_ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def content_hash(item: ExportItem) -> str:
@@ -24,34 +32,42 @@ def content_hash(item: ExportItem) -> str:
 
     Source: docs/decisions.md 19.
     """
-    text = json.dumps(_plain(item), ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_ENCODE(_plain(item)).encode("ascii")).hexdigest()
+
+
+@cache
+def _hashed_fields(model: type[Wire]) -> tuple[str, ...]:
+    """Name the fields of a model that are hashed, in an order that outlives a reordering of the model."""
+    return tuple(sorted(set(model.model_fields) - _VOLATILE.get(model, frozenset())))
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
         return value
     if isinstance(value, Wire):
-        left_out = _VOLATILE.get(type(value), frozenset())
-        fields = ((name, getattr(value, name)) for name in type(value).model_fields if name not in left_out)
+        fields = ((name, getattr(value, name)) for name in _hashed_fields(type(value)))
         return {name: _plain(field) for name, field in fields if field is not None}
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [None if part is None else _plain(part) for part in value]
     if isinstance(value, int | float | Decimal):
         return _number(value)
-    if hasattr(value, "isoformat"):
+    if isinstance(value, date):
         return value.isoformat()
     # A number field may hold anything JSON has; what is no number there is never booked.
     return {"kind": type(value).__name__}
 
 
-def _number(value: float | Decimal) -> dict[str, str]:
-    # 100, 100.0 and 1E+2 are one number. Digits and exponent apart: 1E+999999999 written out would fill the memory.
-    sign, digits, exponent = Decimal(str(value) if isinstance(value, float) else value).as_tuple()
+def _number(value: float | Decimal) -> int | dict[str, str]:
+    # 100, 100.0 and 1E+2 are one number, and most are whole and small.
+    if isinstance(value, int) and -_PLAIN_BELOW < value < _PLAIN_BELOW:
+        return int(value)
+    exact = Decimal(str(value) if isinstance(value, float) else value)
+    if exact.is_finite() and -_PLAIN_BELOW < exact < _PLAIN_BELOW and exact == int(exact):
+        return int(exact)
+    sign, digits, exponent = exact.as_tuple()
     if isinstance(exponent, str):
         return {"number": exponent}
+    # Digits and exponent apart: 1E+999999999 written out would fill the memory.
     text = "".join(map(str, digits))
-    significant = text.lstrip("0").rstrip("0")
-    if not significant:
-        return {"number": "0"}
-    return {"number": f"{'-' if sign else ''}{significant}e{exponent + len(text) - len(text.rstrip('0'))}"}
+    significant = text.rstrip("0")
+    return {"number": f"{'-' if sign else ''}{significant}e{exponent + len(text) - len(significant)}"}

@@ -26,12 +26,13 @@ def one_line(text: str, length_max: int) -> str:
 
 def lines_kept(text: str, length_max: int) -> str:
     """Make a text of several lines harmless, and keep its line breaks; longer ones end in an ellipsis."""
-    head = text[: length_max + 1].replace("\r\n", "\n")
+    head = text[: length_max * 2].replace("\r\n", "\n")
     if not head.isprintable():
         head = "".join(char if char == "\n" else _harmless(char) for char in head)
-    if len(text) <= length_max:
-        return head.strip()
-    return head[: length_max - 1].strip() + ELLIPSIS
+    kept = head.strip()
+    if len(kept) <= length_max and len(text) <= length_max * 2:
+        return kept
+    return kept[: length_max - 1].rstrip() + ELLIPSIS
 
 
 def shown(value: object) -> str:

@@ -10,11 +10,14 @@ from rich.text import Text
 
 from tallybook.outcome import JobReport
 
+PIPED_WIDTH = 140  # columns; a pipe has none of its own
+
 
 def console(*, stderr: bool = False) -> Console:
     """Make a console that neither colours nor wraps when its output is piped."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(file=stream, highlight=False, markup=False, width=width)
 
 
 def harmless(text: str | None) -> Text:

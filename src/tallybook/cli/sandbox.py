@@ -3,15 +3,19 @@
 import json
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallybook.sandbox import server
+from tallybook.errors import TallybookError
+
+if TYPE_CHECKING:
+    from tallybook.sandbox.server import SandboxAddress
 
 app = typer.Typer(help="A faithful local Pleo to build and test against.", no_args_is_help=True)
 
@@ -44,13 +48,14 @@ def serve(
     world: Annotated[World, typer.Option(help="What it holds at first.")] = World.DEMO,
     profile: Annotated[
         Profile, typer.Option(help="`reference` asks for jobId, `guide` takes exportJobId alone.")
-    ] = Profile.REFERENCE,
+    ] = Profile.GUIDE,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it is as one JSON line.")] = False,
     stop_with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Serve the sandbox until Ctrl-C."""
+    from tallybook.sandbox import server  # noqa: PLC0415 - a web framework that no other command should wait for
 
-    def ready(address: server.SandboxAddress) -> None:
+    def ready(address: "SandboxAddress") -> None:
         if as_json:
             told = {
                 "url": address.url,
@@ -69,7 +74,14 @@ def serve(
 
     if stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
-    server.serve(port=port, data=data, world=world.value, profile=profile.value, ready=ready)
+    try:
+        server.serve(port=port, data=data, world=world.value, profile=profile.value, ready=ready)
+    except OSError as error:
+        raise TallybookError(f"the sandbox cannot listen on port {port}: {error.strerror}; try --port 0") from error
+    except sqlite3.Error as error:
+        raise TallybookError(
+            f"the sandbox cannot keep its state in {data}: {error}; name another --data file"
+        ) from error
 
 
 def _stop_with_stdin() -> None:

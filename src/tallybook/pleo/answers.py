@@ -78,7 +78,7 @@ def _number(text: str) -> Decimal:
 
 
 def _whole(text: str) -> int | Decimal:
-    return int(text) if len(text) <= NUMBER_DIGITS_MAX else _NO_NUMBER
+    return int(text) if len(text.removeprefix("-")) <= NUMBER_DIGITS_MAX else _NO_NUMBER
 
 
 def problem_sentence(error: ValidationError) -> str:

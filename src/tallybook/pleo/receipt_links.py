@@ -7,6 +7,7 @@ Source: docs/decisions.md 29.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ import httpx
 from tallybook.errors import SettingsError
 from tallybook.pleo.errors import ReceiptLinkRefused, printable
 
+_HOST = re.compile(
+    r"(?:(?P<name>(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)|\[(?P<six>[0-9a-f:.]+)\])(?::(?P<port>[0-9]{1,5}))?"
+)
 _DEFAULT_PORT = {"https": 443, "http": 80}
 _NAT64 = ip_network("64:ff9b::/96")  # carries an IPv4 address in its last 32 bits. Source: RFC 6052.
 
@@ -86,14 +90,10 @@ class LinkRules:
 
 
 def _host(text: str) -> _Host:
-    name, colon, port = text.strip().lower().rpartition(":")
-    if not colon or text.endswith("]"):
-        name, port = text.strip().lower(), ""
-    name = name.removeprefix("[").removesuffix("]")
-    bare = name.removeprefix("*.")
-    if not bare or set("*/@[]? ") & set(bare) or (colon and port and not port.isdecimal()):
+    found = _HOST.fullmatch(text.strip().lower())
+    if found is None:
         raise SettingsError([f"pleo.receipt_hosts: {text!r} is neither a host, nor host:port, nor *.domain"])
-    return _Host(name, int(port) if port else None)
+    return _Host(found["name"] or found["six"], int(found["port"]) if found["port"] else None)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -238,8 +238,8 @@ class Transport:
         if status not in _OK:
             raise _Failed(
                 PleoAnswerUnreadable(
-                    f"{self._where}, asked to {spoken(call.operation)}, answered with status {status}, which is not Pleo's"
-                    " and is not followed with credentials; check pleo.base_url"
+                    f"{self._where}, asked to {spoken(call.operation)}, answered with status {status}, which is not"
+                    " Pleo's and is not followed with credentials; check pleo.base_url"
                 ),
                 certain=True,
                 again=False,

@@ -102,7 +102,7 @@ def fill_in(partial: Json, entry_id: str, company: world.Company, books: Json) -
         lines = [{}]
     if isinstance(lines, list):
         lines = [_line(line, number, amount, entry_id, books) for number, line in enumerate(lines)]
-    defaults = {
+    defaults: Json = {
         "_links": _links(entry_id),
         "accountingEntryId": entry_id,
         "additionalInformation": {"reconciliationId": str(uuid.UUID(entry_id).int % 10_000_000)},
@@ -130,7 +130,7 @@ def _line(given: Any, number: int, amount: Any, entry_id: str, books: Json) -> A
     total = given.get("lineAmount", amount)
     account = next(account for account in books["accounts"] if account["name"] == "Office supplies")
     return {
-        "account": {"id": _derived_id(entry_id, account["code"]), **account},
+        "account": {"id": _derived_id(entry_id, account["code"]), **_as_sent(account)},
         "accountingEntryLineId": _derived_id(entry_id, f"line {number}"),
         "lineAmount": total,
         "netAmount": total,
@@ -142,7 +142,12 @@ def _line(given: Any, number: int, amount: Any, entry_id: str, books: Json) -> A
 def _account(books: Json, role: str, entry_id: str) -> Json:
     code = books["roles"][role]
     account: Json = next(account for account in books["accounts"] if account["code"] == code)
-    return {"id": _derived_id(entry_id, code), **account}
+    return {"id": _derived_id(entry_id, code), **_as_sent(account)}
+
+
+def _as_sent(account: Json) -> Json:
+    """An account as an export item has it; its kind is the books' own knowledge."""
+    return {name: account[name] for name in ("code", "identifier", "name")}
 
 
 def _derived_id(entry_id: str, name: str) -> str:

@@ -56,8 +56,8 @@ def read_export_items(db: sqlite3.Connection, job: int, total: int, request: Pag
     """
     listing = Listing(
         name=f"export-items:{job}",
-        columns="e.document, e.vendor_part",
-        source="expenses e WHERE e.job = ?",
+        columns="d.document, d.vendor_part",
+        source="expenses e JOIN documents d ON d.seq = e.seq WHERE e.job = ?",
         parameters=(job,),
         keys=_EXPORT_ITEM_KEYS,
         identity="e.seq",
@@ -94,10 +94,11 @@ def add_expenses(db: sqlite3.Connection, world: World, expenses: Sequence[NewExp
 
 
 def _insert(db: sqlite3.Connection, entry_id: str, kept: KeptDocument, lane: str, job: int | None) -> None:
-    db.execute(
-        "INSERT INTO expenses (entry_id, document, vendor_part, type, dated, lane, job) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (entry_id, kept.text, kept.vendor_part, kept.type, kept.dated, lane, job),
-    )
+    seq = db.execute(
+        "INSERT INTO expenses (entry_id, type, dated, lane, job) VALUES (?, ?, ?, ?, ?)",
+        (entry_id, kept.type, kept.dated, lane, job),
+    ).lastrowid
+    db.execute("INSERT INTO documents VALUES (?, ?, ?)", (seq, kept.text, kept.vendor_part))
     if job is not None:
         db.execute("UPDATE jobs SET number_of_documents = number_of_documents + 1 WHERE number = ?", (job,))
 
@@ -110,7 +111,9 @@ def patch_expense(db: sqlite3.Connection, world: World, entry_id: str, patch: An
         Refusal: 404, no such expense; 409, its job is not finished; 400, it is no JSON object.
     """
     rows = db.execute(
-        "SELECT seq, document, vendor_part, job FROM expenses WHERE entry_id = ? ORDER BY seq", (entry_id,)
+        "SELECT seq, document, vendor_part, job FROM expenses JOIN documents USING (seq)"
+        " WHERE entry_id = ? ORDER BY seq",
+        (entry_id,),
     ).fetchall()
     if not rows:
         raise _no_such_expense(entry_id)
@@ -120,18 +123,14 @@ def patch_expense(db: sqlite3.Connection, world: World, entry_id: str, patch: An
         _patch_row(db, world, entry_id, (seq, text, vendor_part), patch)
 
 
-def _patch_row(
-    db: sqlite3.Connection, world: World, entry_id: str, row: tuple[int, str, str], patch: Any
-) -> None:
+def _patch_row(db: sqlite3.Connection, world: World, entry_id: str, row: tuple[int, str, str], patch: Any) -> None:
     seq, text, vendor_part = row
     patched = exact_json.merge_patch(documents.whole(KeptDocument(text, vendor_part), world.links), patch)
     if not isinstance(patched, dict):
         raise bad_request("An expense stays a JSON object; a merge patch of one is itself an object.")
     kept = documents.keep(patched, entry_id, world.links, exact_json.write)
-    db.execute(
-        "UPDATE expenses SET document = ?, vendor_part = ?, type = ?, dated = ? WHERE seq = ?",
-        (kept.text, kept.vendor_part, kept.type, kept.dated, seq),
-    )
+    db.execute("UPDATE documents SET document = ?, vendor_part = ? WHERE seq = ?", (kept.text, kept.vendor_part, seq))
+    db.execute("UPDATE expenses SET type = ?, dated = ? WHERE seq = ?", (kept.type, kept.dated, seq))
 
 
 def mend_expenses(db: sqlite3.Connection, world: World) -> list[tuple[str, str]]:
@@ -142,7 +141,7 @@ def mend_expenses(db: sqlite3.Connection, world: World) -> list[tuple[str, str]]
     Repeat: safe, a mend is applied once.
     """
     rows = db.execute(
-        "SELECT seq, entry_id, document, vendor_part, mend, mend_note FROM expenses"
+        "SELECT seq, entry_id, document, vendor_part, mend, mend_note FROM expenses JOIN documents USING (seq)"
         " WHERE mend IS NOT NULL AND job IS NULL ORDER BY seq"
     ).fetchall()
     for seq, entry_id, text, vendor_part, mend, _ in rows:
@@ -182,13 +181,13 @@ def lane_counts(db: sqlite3.Connection) -> dict[Lane, int]:
 
 
 _STATE_COLUMNS: Final = """
-SELECT e.seq, e.entry_id, e.lane, e.trouble, e.mend_note, CASE WHEN ?1 THEN e.document END,
-  CASE WHEN ?1 THEN e.vendor_part END,
+SELECT e.seq, e.entry_id, e.lane, e.trouble, e.mend_note, CASE WHEN ?1 THEN d.document END,
+  CASE WHEN ?1 THEN d.vendor_part END,
   (SELECT json_object('exportJobId', j.id, 'status', i.status, 'externalId', i.external_id,
      'externalUrl', i.external_url, 'exportedAt', i.exported_at, 'failureReason', i.failure_reason,
      'failureReasonType', i.failure_reason_type)
    FROM job_items i JOIN jobs j ON j.number = i.job WHERE i.entry_id = e.entry_id ORDER BY i.job DESC LIMIT 1)
-FROM expenses e
+FROM expenses e JOIN documents d ON d.seq = e.seq
 """
 
 
@@ -213,9 +212,7 @@ def read_expense(db: sqlite3.Connection, entry_id: str) -> ExpenseState:
     Raises:
         Refusal: 404, no such expense.
     """
-    row = db.execute(
-        f"{_STATE_COLUMNS} WHERE e.entry_id = ?2 ORDER BY e.seq LIMIT 1", (True, entry_id)
-    ).fetchone()
+    row = db.execute(f"{_STATE_COLUMNS} WHERE e.entry_id = ?2 ORDER BY e.seq LIMIT 1", (True, entry_id)).fetchone()
     if row is None:
         raise _no_such_expense(entry_id)
     return _state(row)
@@ -236,7 +233,10 @@ def find_receipt(db: sqlite3.Connection, world: World, entry_id: str, receipt: i
     Raises:
         Refusal: 404, no such file.
     """
-    rows = db.execute("SELECT document, vendor_part FROM expenses WHERE entry_id = ? ORDER BY seq", (entry_id,))
+    rows = db.execute(
+        "SELECT document, vendor_part FROM expenses JOIN documents USING (seq) WHERE entry_id = ? ORDER BY seq",
+        (entry_id,),
+    )
     for text, vendor_part in rows.fetchall():
         document = documents.whole(KeptDocument(text, vendor_part), world.links)
         files = document.get("files") if isinstance(document, dict) else None

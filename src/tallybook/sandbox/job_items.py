@@ -155,7 +155,9 @@ def update_job_items(
 def _present(db: sqlite3.Connection, job: Job, updates: Sequence[ItemUpdate]) -> dict[str, tuple[int, ItemStatus]]:
     ids = [update.entry_id for update in updates]
     rows = db.execute(
-        f"SELECT entry_id, position, status FROM job_items WHERE job = ? AND entry_id IN ({', '.join('?' * len(ids))})",
+        # Left alone, SQLite reads the whole job.
+        "SELECT entry_id, position, status FROM job_items INDEXED BY job_items_by_entry"
+        f" WHERE job = ? AND entry_id IN ({', '.join('?' * len(ids))})",
         (job.number, *ids),
     )
     return {entry_id: (position, ItemStatus(status)) for entry_id, position, status in rows}
@@ -175,7 +177,9 @@ def _refusal(
         message = f"The item is {present[1]} for good and cannot become {update.status}."
         return UpdateRefused(entry_id, ItemUpdateError.EXPORT_ENTRY_STATUS_UPDATE_FAILED, message)
     problem = _unstorable(update)
-    return problem and UpdateRefused(entry_id, ItemUpdateError.ACCOUNTING_ENTRY_UPDATE_FAILED, problem)
+    if problem is None:
+        return None
+    return UpdateRefused(entry_id, ItemUpdateError.ACCOUNTING_ENTRY_UPDATE_FAILED, problem)
 
 
 def _unstorable(update: ItemUpdate) -> str | None:

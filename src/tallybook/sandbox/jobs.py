@@ -74,7 +74,9 @@ _KEYS: Final = {
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    return Job(*row[:3], JobStatus(row[3]), row[4], row[5], bool(row[6]), bool(row[7]), *row[8:])
+    values = list(row)
+    values[3], values[6], values[7] = JobStatus(row[3]), bool(row[6]), bool(row[7])
+    return Job(*values)
 
 
 def _unfinished(db: sqlite3.Connection) -> Job | None:

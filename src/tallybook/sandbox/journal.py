@@ -8,12 +8,13 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from tallybook.sandbox.store import Store
 
-BODY_LENGTH_MAX: Final = 4096  # of a body only so many bytes are kept
+BODY_LENGTH_MAX: Final = 4096  # of a body only so many characters are kept
+BODY_BYTES_HEARD: Final = BODY_LENGTH_MAX + 512  # what is needed of a body to mask what stands at the cut
 ENTRIES_MAX: Final = 50_000  # older entries are dropped; the counts go on
 _ENTRIES_AT_ONCE: Final = 200
 _SIGNATURE: Final = re.compile(r"(signature=)[A-Za-z0-9_=-]+")
@@ -24,7 +25,7 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request and its answer; `status` None when no answer was sent. Bodies are cut at BODY_LENGTH_MAX bytes.
+    """One request and its answer; `status` None when no answer was sent. Bodies are cut at BODY_LENGTH_MAX.
 
     `at` is the sandbox's time in seconds since 1970; `authentication` names the scheme, never the credential.
     """
@@ -108,9 +109,8 @@ class Journal:
         await self._store.run(_erase)
 
     def _text(self, body: bytes) -> str:
-        text = body.decode("utf-8", "replace")
-        # A PDF is no reading matter; its beginning tells enough.
-        return self._masked(text if text.count("\ufffd") < len(text) // 20 + 1 else f"({len(body)} bytes, not text)")
+        # Cut after masking, or the first half of a secret at the cut would stay.
+        return self._masked(body.decode("utf-8", "replace"))[:BODY_LENGTH_MAX]
 
     def _masked(self, text: str) -> str:
         for secret in self.secrets:
@@ -121,11 +121,7 @@ class Journal:
 def _write(db: sqlite3.Connection, entries: Sequence[JournalEntry], counts: dict[str, int]) -> None:
     db.executemany(
         f"INSERT OR REPLACE INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (e.n, e.at, e.operation, e.method, e.path, e.authentication)
-            + (e.status, e.fault, e.request_body, e.answer_body, e.duration_ms)
-            for e in entries
-        ),
+        (astuple(entry) for entry in entries),
     )
     db.execute("DELETE FROM journal WHERE n <= ?", (entries[-1].n - ENTRIES_MAX,))
     db.executemany("INSERT OR REPLACE INTO journal_counts (operation, calls) VALUES (?, ?)", counts.items())

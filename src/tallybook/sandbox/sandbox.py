@@ -1,5 +1,6 @@
 """One running sandbox: its store, clock, world, credentials, faults and journal in one place."""
 
+import asyncio
 import hashlib
 import hmac
 import sqlite3
@@ -36,6 +37,7 @@ class Sandbox:
         self.profile = profile
         self.faults = Faults()
         self.journal = Journal(store)
+        self.closing = asyncio.Event()  # set when the server stops: whoever keeps a caller waiting lets go
         self._founding = founding
         self._world: World | None = None
         self._tokens: dict[str, Token] = {}

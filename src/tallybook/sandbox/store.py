@@ -10,8 +10,9 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Instants are REAL seconds since 1970 (UTC). `expenses.document` is the JSON text as it is served, without
-# `vendor` and `bookkeeping`, which stand in `vendor_part` and are joined on for a vendor based job only.
+# Instants are REAL seconds since 1970 (UTC). `documents.document` is the JSON text as it is served, without
+# `vendor` and `bookkeeping`, which stand in `vendor_part` and are joined on for a vendor based job only. The texts
+# stand apart from the expenses, so that moving 100,000 expenses to another lane does not rewrite them.
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS world (only INTEGER PRIMARY KEY CHECK (only = 1), state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (
@@ -20,8 +21,6 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE TABLE IF NOT EXISTS expenses (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   entry_id TEXT NOT NULL,
-  document TEXT NOT NULL,
-  vendor_part TEXT NOT NULL DEFAULT '',
   type TEXT,
   dated TEXT,
   lane TEXT NOT NULL,
@@ -30,6 +29,9 @@ CREATE TABLE IF NOT EXISTS expenses (
   trouble TEXT,
   mend TEXT,
   mend_note TEXT
+);
+CREATE TABLE IF NOT EXISTS documents (
+  seq INTEGER PRIMARY KEY, document TEXT NOT NULL, vendor_part TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS expenses_by_entry ON expenses (entry_id);
 CREATE INDEX IF NOT EXISTS expenses_by_job ON expenses (job) WHERE job IS NOT NULL;
@@ -137,7 +139,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         # A sandbox may lose its last second in a power cut; it may not lose it when it is merely stopped.
         db.executescript(
-            "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384; PRAGMA temp_store=FILE;"
+            "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384; PRAGMA temp_store=FILE;"
             if path is None
             else "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384;"
         )

@@ -15,7 +15,7 @@ from tallybook.sandbox.rules import Lane
 
 DEMO_ITEMS: Final = 100
 _ROWS_AT_ONCE: Final = 500  # of a large world only so many expenses are in memory
-_TABLES: Final = ("expenses", "jobs", "job_items", "tokens", "journal", "journal_counts")
+_TABLES: Final = ("expenses", "documents", "jobs", "job_items", "tokens", "journal", "journal_counts")
 
 
 class WorldKind(StrEnum):
@@ -71,10 +71,9 @@ def found(db: sqlite3.Connection, founding: Founding) -> World:
         rows = _rows(made)
         while batch := list(itertools.islice(rows, _ROWS_AT_ONCE)):
             db.executemany(
-                "INSERT INTO expenses (entry_id, document, vendor_part, type, dated, lane, trouble, mend, mend_note)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                batch,
+                "INSERT INTO expenses VALUES (?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?)", [row[0] for row in batch]
             )
+            db.executemany("INSERT INTO documents VALUES (?, ?, ?)", [row[1] for row in batch])
     remember(db, made)
     return made
 
@@ -89,9 +88,7 @@ def open_or_found(db: sqlite3.Connection, founding: Founding) -> World:
         return found(db, founding)
     state = json.loads(row[0])
     stored = Founding(WorldKind(state["kind"]), state["items"], state["seed"], state["troubles"])
-    return replace(
-        world_of(stored), contra_accounts=state["contra_accounts"], clock_offset_s=state["clock_offset_s"]
-    )
+    return replace(world_of(stored), contra_accounts=state["contra_accounts"], clock_offset_s=state["clock_offset_s"])
 
 
 def remember(db: sqlite3.Connection, made: World) -> None:
@@ -110,19 +107,12 @@ def remember(db: sqlite3.Connection, made: World) -> None:
     db.execute("INSERT OR REPLACE INTO world (only, state) VALUES (1, ?)", (json.dumps(state),))
 
 
-def _rows(made: World) -> Iterator[tuple[object, ...]]:
+def _rows(made: World) -> Iterator[tuple[tuple[object, ...], tuple[object, ...]]]:
+    """Give each expense as its row of `expenses` and its row of `documents`."""
     founding = made.founding
-    for expense in world.expenses(founding.seed, founding.items, troubles=founding.troubles):
+    new = world.expenses(founding.seed, founding.items, troubles=founding.troubles)
+    for seq, expense in enumerate(new, start=1):
         kept = documents.keep(expense.document, expense.entry_id, made.links)
         mend = None if expense.mend is None else json.dumps(expense.mend)
-        yield (
-            expense.entry_id,
-            kept.text,
-            kept.vendor_part,
-            kept.type,
-            kept.dated,
-            Lane.UNEXPORTED,
-            expense.trouble,
-            mend,
-            expense.mend_note,
-        )
+        state = (Lane.UNEXPORTED, expense.trouble, mend, expense.mend_note)
+        yield (seq, expense.entry_id, kept.type, kept.dated, *state), (seq, kept.text, kept.vendor_part)

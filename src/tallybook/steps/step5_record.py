@@ -27,7 +27,9 @@ from tallybook.accounting.errors import (
     EntryRefused,
 )
 from tallybook.accounting.system import AccountingSystem, Refused
-from tallybook.bookkeeping.plan import Books, Plan, plan
+from tallybook.bookkeeping.attachments import files_to_fetch
+from tallybook.bookkeeping.content_hash import content_hash
+from tallybook.bookkeeping.plan import Books, FileToFetch, plan
 from tallybook.bookkeeping.rules import AttachmentRule, Rules
 from tallybook.clock import Clock
 from tallybook.errors import TallybookError
@@ -46,20 +48,27 @@ PASSING = (AccountingUnreachable, AccountingTimeout, AccountingRateLimited)
 
 @dataclass(slots=True)
 class Prepared:
-    """A page ready to be recorded: plans, what of them the books hold already, and receipts on disk in `folder`."""
+    """A page ready to be recorded: new entries, entries the books hold already, and receipts on disk in `folder`."""
 
     folder: Path
-    plans: dict[EntryKey, Plan] = field(default_factory=dict)
+    entries: dict[EntryKey, Entry] = field(default_factory=dict)
     found: dict[EntryKey, Recorded] = field(default_factory=dict)
     files: dict[EntryKey, list[Attachment]] = field(default_factory=dict)
     results: list[ItemResult] = field(default_factory=list)  # failed before anything was written
+
+    def fail(self, key: EntryKey, error: TallybookError) -> None:
+        """Give an entry up, before anything of it is written."""
+        self.entries.pop(key, None)
+        self.found.pop(key, None)
+        self.results.append(failed(key.entry_id, error))
 
     def keep(self, wanted: Container[str]) -> None:
         """Drop what has a result by now: an entry may be on two pages when the list shifts while it is paged.
 
         Repeat: safe.
         """
-        self.plans = {key: planned for key, planned in self.plans.items() if key.entry_id in wanted}
+        self.entries = {key: entry for key, entry in self.entries.items() if key.entry_id in wanted}
+        self.found = {key: recorded for key, recorded in self.found.items() if key.entry_id in wanted}
         self.results = [result for result in self.results if result.entry_id in wanted]
 
     def discard(self) -> None:
@@ -85,74 +94,72 @@ class Recorder:
     _attempts: int = ATTEMPTS  # 1 once the books were down for a whole page: later pages fail fast
 
     async def prepare(self, items: Sequence[ExportItem], page: str) -> Prepared:
-        """Plan a page, look its entries up in the books and download the receipts of those that need them.
+        """Look a page's entries up in the books, plan the new ones and download the receipts that are missing there.
 
         Repeat: safe; writes nothing but files under `spool`.
         """
         folder = self.spool / page
         folder.mkdir(parents=True, exist_ok=True)
         prepared = Prepared(folder)
-        today = self.clock.now().date()
-        for item in items:
-            self._plan(item, today, prepared)
+        by_key = {EntryKey(item.company_id, item.accounting_entry_id): item for item in items}
         try:
-            prepared.found.update(await self._patiently(lambda: self.books.find(list(prepared.plans))))
+            # Before planning: an entry that is booked is linked, even if its period was closed since.
+            prepared.found.update(await self._patiently(lambda: self.books.find(list(by_key))))
         except AccountingError as error:
-            self._fail(prepared, prepared.plans, error)
-        self._judge_found(prepared)
-        await self._download(prepared)
+            for key in by_key:
+                prepared.fail(key, error)
+            return prepared
+        today = self.clock.now().date()
+        wanted: dict[EntryKey, tuple[FileToFetch, ...]] = {}
+        for key, item in by_key.items():
+            recorded = prepared.found.get(key)
+            try:
+                wanted[key] = self._linked(recorded, item) if recorded else self._planned(item, today, prepared)
+            except EntryRefused as error:
+                prepared.fail(key, error)
+        await self._download(prepared, wanted)
         return prepared
 
-    def _plan(self, item: ExportItem, today: date, prepared: Prepared) -> None:
-        try:
-            planned = plan(item, self.rules, self.known, today=today)
-        except EntryRefused as error:
-            prepared.results.append(failed(item.accounting_entry_id, error))
-            return
+    def _planned(self, item: ExportItem, today: date, prepared: Prepared) -> tuple[FileToFetch, ...]:
+        planned = plan(item, self.rules, self.known, today=today)
         for note in planned.notes:
-            log.warning("receipt_left_out", entry_id=item.accounting_entry_id, reason=note)
-        prepared.plans[planned.entry.key] = planned
+            log.warning("left_out", entry_id=item.accounting_entry_id, what=note)
+        prepared.entries[planned.entry.key] = planned.entry
+        return planned.files
 
-    def _judge_found(self, prepared: Prepared) -> None:
-        """An entry in the books already is linked if unchanged, and refused or linked by rule if changed."""
-        for key, recorded in prepared.found.items():
-            if recorded.content_hash != prepared.plans[key].entry.content_hash and not self.link_changed:
-                error = EntryChanged(
-                    f"This entry is in the books already as {recorded.external_id} and has changed in Pleo since; "
-                    f"correct {recorded.external_id} in the accounting system by hand, or set books.on_changed in the "
-                    "Settings"
-                )
-                self._fail(prepared, [key], error)
+    def _linked(self, recorded: Recorded, item: ExportItem) -> tuple[FileToFetch, ...]:
+        """Judge an entry that is in the books; a run that was killed may have left it without some of its files."""
+        if recorded.content_hash == content_hash(item):
+            files, _ = files_to_fetch(item.files, self.rules)
+            attached = {position for position, _ in recorded.attached}
+            return tuple(file for file in files if file.position not in attached)
+        if self.link_changed:
+            return ()
+        raise EntryChanged(
+            f"This entry is in the books already as {recorded.external_id} and has changed in Pleo since; correct "
+            f"{recorded.external_id} in the accounting system by hand, or set books.on_changed in the Settings"
+        )
 
-    def _fail(
-        self, prepared: Prepared, keys: Sequence[EntryKey] | Mapping[EntryKey, object], error: TallybookError
-    ) -> None:
-        for key in list(keys):
-            prepared.results.append(failed(key.entry_id, error))
-            del prepared.plans[key]
-
-    async def _download(self, prepared: Prepared) -> None:
+    async def _download(self, prepared: Prepared, wanted: Mapping[EntryKey, Sequence[FileToFetch]]) -> None:
         gate = asyncio.Semaphore(self.downloads_at_once)
-        waiting = [planned for planned in prepared.plans.values() if self._needs_files(planned, prepared)]
-        errors = await asyncio.gather(*(self._download_entry(planned, prepared, gate) for planned in waiting))
-        for planned, error in zip(waiting, errors, strict=True):
+        waiting = {key: files for key, files in wanted.items() if files}
+        errors = await asyncio.gather(*(self._download_entry(key, waiting[key], prepared, gate) for key in waiting))
+        for key, error in zip(waiting, errors, strict=True):
             if error is not None:
-                self._fail(prepared, [planned.entry.key], error)
+                prepared.fail(key, error)
 
-    def _needs_files(self, planned: Plan, prepared: Prepared) -> bool:
-        recorded = prepared.found.get(planned.entry.key)
-        return bool(planned.files) and (recorded is None or len(recorded.attached) < len(planned.files))
-
-    async def _download_entry(self, planned: Plan, prepared: Prepared, gate: asyncio.Semaphore) -> ReceiptError | None:
+    async def _download_entry(
+        self, key: EntryKey, files: Sequence[FileToFetch], prepared: Prepared, gate: asyncio.Semaphore
+    ) -> ReceiptError | None:
         attachments: list[Attachment] = []
-        for file in planned.files:
+        for file in files:
             try:
                 async with gate:
                     receipt = await self.receipts.fetch(file.url, prepared.folder)
             except ReceiptError as error:
                 if self.rules.attachments is AttachmentRule.REQUIRED:
                     return error
-                log.warning("receipt_left_out", entry_id=planned.entry.key.entry_id, reason=str(error))
+                log.warning("left_out", entry_id=key.entry_id, what=str(error))
                 continue
             attachments.append(
                 Attachment(
@@ -163,7 +170,7 @@ class Recorder:
                     size_bytes=receipt.size_bytes,
                 )
             )
-        prepared.files[planned.entry.key] = attachments
+        prepared.files[key] = attachments
         return None
 
     async def record(self, prepared: Prepared) -> list[ItemResult]:
@@ -183,8 +190,8 @@ class Recorder:
         return prepared.results + results + [successful(entry) for entry in recorded]
 
     async def _write(self, prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
-        recorded = [prepared.found[key] for key in prepared.plans if key in prepared.found]
-        entries = [planned.entry for key, planned in prepared.plans.items() if key not in prepared.found]
+        recorded = list(prepared.found.values())
+        entries = list(prepared.entries.values())
         results: list[ItemResult] = []
         for start in range(0, len(entries), self.books.capabilities.batch_size):
             batch = entries[start : start + self.books.capabilities.batch_size]
@@ -201,6 +208,8 @@ class Recorder:
         outstanding = {entry.key: entry for entry in batch}
         doubt, down = False, AccountingError("The accounting system gave no answer")
         for attempt in range(self._attempts + 1):  # the last round searches, it writes no more
+            if not outstanding:
+                break
             if attempt:
                 await self.clock.sleep(attempt)
             try:
@@ -208,10 +217,10 @@ class Recorder:
                     for key, recorded in (await self.books.find(list(outstanding))).items():
                         answers.append(recorded)
                         del outstanding[key]
-                if not outstanding or attempt == self._attempts or (doubt and not self.books.capabilities.can_find):
+                if attempt == self._attempts or (doubt and not self.books.capabilities.can_find):
                     break
                 doubt = True
-                for answer in await self.books.record(list(outstanding.values())):
+                for answer in await self.books.record(list(outstanding.values())) if outstanding else ():
                     answers.append(failed(answer.key.entry_id, answer.error) if isinstance(answer, Refused) else answer)
                     del outstanding[answer.key]
             except AccountingError as error:
@@ -249,7 +258,7 @@ class Recorder:
             )
         if self.rules.attachments is not AttachmentRule.REQUIRED:
             for key, fault in refused.items():
-                log.warning("receipt_left_out", entry_id=key.entry_id, reason=str(fault))
+                log.warning("left_out", entry_id=key.entry_id, what=str(fault))
             return recorded, []
         return (
             [entry for entry in recorded if entry.key not in refused],

@@ -104,11 +104,12 @@ def test_a_reimbursement_pays_what_lay_open(sound_world: list[Expense]) -> None:
 
 
 def test_payments_find_their_invoices(sound_world: list[Expense]) -> None:
-    """A payment of an invoice in this world has its vendor, number and supplier amount; some pay earlier ones."""
+    """A payment of an invoice in this world has its vendor, number and amounts; some pay earlier ones."""
 
-    def key(document: dict[str, Any]) -> tuple[str, str, int]:
+    def key(document: dict[str, Any]) -> tuple[str, str, int, int]:
         number = document["additionalInformation"]["invoiceInformation"]["invoiceNumber"]
-        return document["vendor"]["id"], number, document["amount"]["inSupplierCurrency"]["value"]
+        supplier_value, wallet_value = (document["amount"][side]["value"] for side in SIDES)
+        return document["vendor"]["id"], number, supplier_value, wallet_value
 
     documents = [expense.document for expense in sound_world]
     invoices = {key(document) for document in documents if document["type"] == "invoice"}

@@ -77,14 +77,19 @@ def money(value: Any, currency: str = "EUR", *, supplier: tuple[Any, str] | None
 
 
 def line(
-    value: Any = 10000, net: Any = None, *, account: str | None = "6110", currency: str = "EUR", **fields: Any
+    value: Any = 10000,
+    net: Any = None,
+    *,
+    account: str | dict[str, Any] | None = "6110",
+    currency: str = "EUR",
+    **fields: Any,
 ) -> dict[str, Any]:
     """A line on the wire; `net` is the amount unless given."""
     return {
         "accountingEntryLineId": UUID,
         "lineAmount": money(value, currency),
         "netAmount": money(value if net is None else net, currency),
-        "account": None if account is None else ledger_account(account),
+        "account": ledger_account(account) if isinstance(account, str) else account,
     } | fields
 
 
@@ -106,7 +111,11 @@ def vendor(name: str = "Paper Ltd", **keys: str) -> dict[str, Any]:
 class Desk:
     """A bookkeeper's desk: items come in, plans go out."""
 
-    money, line, tax, vendor, ledger_account = map(staticmethod, (money, line, tax, vendor, ledger_account))
+    money = staticmethod(money)
+    line = staticmethod(line)
+    tax = staticmethod(tax)
+    vendor = staticmethod(vendor)
+    ledger_account = staticmethod(ledger_account)
     rules = Rules(accounts=ROLES)
     known = BOOKS
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tallybook.accounting.errors import EntryInvalid
+from tallybook.bookkeeping.rules import AccountRoles
 from tallybook.pleo.models import ItemSubType, ItemType
 
 if TYPE_CHECKING:
@@ -117,6 +118,20 @@ def test_negative_value_reverses(desk: "Desk", item_type: str, sub_type: str | N
 def test_negative_bill_is_a_credit_note(desk: "Desk", item_type: str, documents: list[str]) -> None:
     """A negative bill is a credit note, and a negative credit note a bill."""
     assert desk.told(desk.payable(item_type, desk.line(-10000))) == documents
+
+
+@pytest.mark.parametrize(("item_type", "kind"), [("invoice", "bill"), ("refund", "credit_note")])
+def test_bill_over_nothing(desk: "Desk", item_type: str, kind: str) -> None:
+    """Over a total of zero a purchase is still a bill and a refund still a credit note."""
+    assert desk.payable(item_type, desk.line(0)).entry.documents[0].kind == kind
+
+
+@pytest.mark.parametrize("item_type", ["invoice", "out_of_pocket", "direct_reimbursement"])
+def test_vendor_account_replaces_two_settings(desk: "Desk", item_type: str) -> None:
+    """Under accounts payable a vendor's own account needs neither the payable nor the out-of-pocket setting."""
+    item = desk.item(item_type, vendor=desk.vendor(code="V2"), bookkeeping={"method": "accounts_payable"})
+    planned = desk.plan(item, vendor_based=True, accounts=AccountRoles(wallet="1930"))
+    assert "Payables ACME 100.00" in desk.told(planned)[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whether an entry can be recorded: what a bookkeeper would have to mend is found here, in words, before the file refuses it."""
+"""Whether an entry can be recorded: what a bookkeeper has to mend is said here in words, before the file refuses it."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -29,15 +29,6 @@ class KnownAccount:
 
     open: bool
     currency: str | None
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnownVendor:
-    """What a check needs of a vendor."""
-
-    blocked: bool
-    account: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Known:
     tax_codes: set[str]
     dimensions: set[str]  # folded
     dimension_values: set[tuple[str, str]]  # folded
-    vendors: dict[str, KnownVendor]
+    vendors: dict[str, bool]  # code -> blocked
     closed_periods: list[tuple[str, str]]
 
 
@@ -59,14 +50,14 @@ def known(file: BookFile, entries: Sequence[Entry]) -> Known:
     groups = {dimension.group.casefold() for line in lines for dimension in line.dimensions}
     return Known(
         accounts={
-            code: KnownAccount(bool(is_open), currency, kind)
-            for code, is_open, currency, kind in file.execute(
-                "SELECT code, open, currency, kind FROM accounts WHERE code IN (SELECT value FROM json_each(?))",
+            code: KnownAccount(bool(is_open), currency)
+            for code, is_open, currency in file.execute(
+                "SELECT code, open, currency FROM accounts WHERE code IN (SELECT value FROM json_each(?))",
                 (_json(line.account for line in lines),),
             )
         },
-        tax_codes=_codes(file, "SELECT code FROM tax_codes", (line.tax_code for line in lines)),
-        dimensions=_codes(file, "SELECT folded AS code FROM dimensions", groups),
+        tax_codes=_codes(file, "SELECT code FROM tax_codes WHERE code", (line.tax_code for line in lines)),
+        dimensions=_codes(file, "SELECT folded FROM dimensions WHERE folded", groups),
         dimension_values={
             (group, code)
             for group, code in file.execute(
@@ -84,9 +75,9 @@ def known(file: BookFile, entries: Sequence[Entry]) -> Known:
         if groups
         else set(),
         vendors={
-            code: KnownVendor(bool(blocked), account)
-            for code, blocked, account in file.execute(
-                "SELECT code, blocked, account FROM vendors WHERE code IN (SELECT value FROM json_each(?))",
+            code: bool(blocked)
+            for code, blocked in file.execute(
+                "SELECT code, blocked FROM vendors WHERE code IN (SELECT value FROM json_each(?))",
                 (_json(document.vendor for document in documents),),
             )
         },
@@ -102,7 +93,7 @@ def _codes(file: BookFile, sql: str, codes: Iterable[str | None]) -> set[str]:
     wanted = _json(codes)
     if wanted == "[]":
         return set()
-    return {code for (code,) in file.execute(f"{sql} WHERE code IN (SELECT value FROM json_each(?))", (wanted,))}
+    return {code for (code,) in file.execute(f"{sql} IN (SELECT value FROM json_each(?))", (wanted,))}
 
 
 def check(entry: Entry, facts: Known) -> None:
@@ -148,8 +139,8 @@ def _check_sums(document: Document) -> None:
     debits, credits_ = sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)
     if debits != credits_:
         raise EntryInvalid(
-            f"Debits of {decimal_text(debits, document.currency)} and credits of "
-            f"{decimal_text(credits_, document.currency)} {document.currency} differ, so the {document.kind} is not balanced"
+            f"The {document.kind} is not balanced: debits of {decimal_text(debits, document.currency)} and credits of "
+            f"{decimal_text(credits_, document.currency)} {document.currency} differ"
         )
     bases = [abs(line.tax_base_minor) for line in document.lines if line.tax_base_minor is not None]
     if max(debits, *bases, 0) > INTEGER_MAX:
@@ -161,13 +152,11 @@ def _check_vendor(document: Document, facts: Known) -> None:
         if document.kind is not DocumentKind.JOURNAL_ENTRY:
             raise VendorUnknown(f"A {document.kind} needs a vendor, and names none; choose the Vendor of the expense")
         return
-    vendor = facts.vendors.get(document.vendor)
-    if vendor is None:
+    blocked = facts.vendors.get(document.vendor)
+    if blocked is None:
         raise VendorUnknown(f"The book has no vendor {document.vendor!r}; add it there or choose another Vendor")
-    if vendor.blocked:
-        raise VendorUnknown(
-            f"The vendor {document.vendor!r} is blocked in the book; unblock it or choose another Vendor"
-        )
+    if blocked:
+        raise VendorUnknown(f"The vendor {document.vendor!r} is blocked in the book; choose another Vendor")
 
 
 def _check_line(line: Line, currency: str, facts: Known) -> None:
@@ -188,10 +177,9 @@ def _check_line(line: Line, currency: str, facts: Known) -> None:
     for dimension in line.dimensions:
         group, code = dimension.group.casefold(), dimension.code.casefold()
         if group not in facts.dimensions:
-            raise DimensionUnknown(
-                f"The book has no dimension {dimension.group!r}; add it there or correct the Tag group"
-            )
+            raise DimensionUnknown(f"The book has no dimension {dimension.group!r}; add it or correct the Tag group")
         if (group, code) not in facts.dimension_values:
             raise DimensionUnknown(
-                f"The book has no value {dimension.code!r} in the dimension {dimension.group!r}; add it there or correct the Tag"
+                f"The book has no value {dimension.code!r} in the dimension {dimension.group!r}; "
+                "add it or correct the Tag"
             )

@@ -5,7 +5,7 @@ Everything here blocks; `system.py` runs it in the book's own thread.
 
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from tallybook.accounting.errors import (
     AccountingTimeout,
     AccountingUnreachable,
 )
-from tallybook.adapters.book.schema import APPLICATION_ID, MIGRATIONS, migrate
+from tallybook.adapters.book.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate
 
 SQLITE_OLDEST = (3, 38, 0)  # STRICT tables (3.37) and the JSON functions built in (3.38)
 LOCK_TIMEOUT_S = 30.0
 
-Parameters = Sequence[object]
+Parameters = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class BookFile:
         *,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         create: bool = False,
-        migrations: Sequence[Callable[[sqlite3.Connection], None]] = MIGRATIONS,
+        migrations: Sequence[Migration] = MIGRATIONS,
         counts: Counts | None = None,
     ) -> None:
         """Open the book, and bring it to the newest schema; `create` makes the file if it is not there.
@@ -80,7 +80,7 @@ class BookFile:
             self.connection.close()
             raise
 
-    def _prepare(self, *, create: bool, migrations: Sequence[Callable[[sqlite3.Connection], None]]) -> None:
+    def _prepare(self, *, create: bool, migrations: Sequence[Migration]) -> None:
         version = self._version(create=create, newest=len(migrations))
         # Every commit reaches the disk before it is reported. Source: sqlite.org/pragma.html#pragma_synchronous
         wanted = {"journal_mode": ("WAL", "wal"), "synchronous": ("FULL", 2), "foreign_keys": ("ON", 1)}
@@ -195,7 +195,7 @@ def translated(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system say into the port's errors, with the file's name."""
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.DatabaseError) as error:
+    except sqlite3.DatabaseError as error:
         if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InternalError, sqlite3.NotSupportedError)):
             raise  # a mistake of ours, not of the file
         raise _from_sqlite(error, path) from error

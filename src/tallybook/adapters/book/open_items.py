@@ -1,17 +1,16 @@
 """Open items: what bills, credit notes and payments leave open, and which of them settle each other.
 
 Counterparts are documents of one company, vendor and currency with one reference in common, whichever was recorded
-first. A payment settles what it can and leaves the rest open; several payments may settle one bill. A returned
-payment (a payment with the sign reversed) settles an open credit note; otherwise it undoes the payment it names, and the
-bill that payment had settled is open again.
+first. A payment settles what it can and leaves the rest open; several payments may settle one bill. A returned payment
+(a payment with the sign reversed) settles an open credit note; otherwise it undoes the payment it shares a reference
+with, and the bill that payment had settled is open again.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tallybook.accounting.entry import Document, DocumentKind, LineRole
-from tallybook.adapters.book.checks import KnownAccount, KnownVendor
 from tallybook.adapters.book.database import BookFile
 
 
@@ -20,24 +19,15 @@ def claims(document: Document) -> bool:
     return document.kind is not DocumentKind.JOURNAL_ENTRY
 
 
-def owed_minor(document: Document, vendor: KnownVendor | None, accounts: Mapping[str, KnownAccount]) -> int:
+def owed_minor(document: Document) -> int:
     """What we owe the vendor by a document: positive for a bill, negative for a credit note and for a payment.
 
     On bills and credit notes that is the other side of their cost. A payment moves money between the vendor's
-    account and ours; the vendor's side is, by the first that tells: the line that is no counter line, the vendor's own
-    payable account, a liability account, the first line.
+    account and ours, and its first line is the vendor's.
     """
-    counter = {line.account for line in document.lines if line.role is LineRole.COUNTER}
-    if document.kind is not DocumentKind.PAYMENT:
-        return -sum(line.amount_minor for line in document.lines if line.role is LineRole.COUNTER)
-    every = {line.account for line in document.lines}
-    liabilities = {code for code in every if accounts[code].kind == "liability"}
-    for side in (every - counter, every & {vendor.account if vendor else None}, liabilities):
-        if side and side != every:
-            break
-    else:
-        side = {document.lines[0].account}
-    return -sum(line.amount_minor for line in document.lines if line.account in side)
+    if document.kind is DocumentKind.PAYMENT:
+        return -document.lines[0].amount_minor
+    return -sum(line.amount_minor for line in document.lines if line.role is LineRole.COUNTER)
 
 
 @dataclass(slots=True)
@@ -73,30 +63,35 @@ class _Settlement:
             if place in self.items:
                 self.items[place].open_minor += change
 
-    def counterparts(self, item: _Item) -> Iterator[_Item]:
-        """Earlier items that share a reference: bills and credit notes before payments, the oldest first."""
-        earlier = (other for other in self.items.values() if other.document < item.document and other.refs & item.refs)
-        yield from sorted(earlier, key=lambda other: (other.is_payment, other.document))
+    def _earlier(self, item: _Item) -> list[_Item]:
+        """Earlier items that share a reference."""
+        return [other for other in self.items.values() if other.document < item.document and other.refs & item.refs]
 
     def settle(self, item: _Item) -> None:
-        """Let one new item find its counterparts."""
-        for other in self.counterparts(item):
-            if item.open_minor * other.open_minor >= 0 or not (item.is_payment or other.is_payment):
-                continue
+        """Let one new item find its counterparts: bills and credit notes before payments, the oldest first."""
+        earlier = self._earlier(item)
+        fitting = [
+            other
+            for other in earlier
+            if item.open_minor * other.open_minor < 0 and (item.is_payment or other.is_payment)
+        ]
+        for other in sorted(fitting, key=lambda other: (other.is_payment, other.document)):
             amount = min(abs(item.open_minor), abs(other.open_minor))
+            if amount == 0:
+                break
             # The payment of the two pays; of two payments the one that went out does.
             pays = item if item.is_payment and (not other.is_payment or item.open_minor < 0) else other
             claim = other if pays is item else item
             self.tie(claim.document, pays.document, amount, 1 if claim.open_minor > 0 else -1)
         if item.is_payment:
-            for other in self.counterparts(item):
+            for other in sorted(earlier, key=lambda other: other.document):
                 if other.is_payment:
                     self._return(item, other)
                     self._return(other, item)
 
     def _return(self, returned: _Item, payment: _Item) -> None:
         """Undo what a payment settled, newest first, as far as money came back."""
-        if returned.owed_minor <= 0 or payment.owed_minor >= 0:
+        if returned.open_minor <= 0 or payment.owed_minor >= 0:
             return
         for (document, paid_by), amount in reversed(list(self.settled.items())):
             undone = min(amount, returned.open_minor)

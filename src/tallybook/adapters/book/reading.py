@@ -106,8 +106,8 @@ def reference_data(file: BookFile) -> ReferenceData:
         ],
         dimensions={code: frozenset(values) for code, values in dimensions.items()},
         vendors=[
-            Vendor(*row[:-1], blocked=bool(row[-1]))
-            for row in file.execute(
+            Vendor(code, name, external_id, tax_number, number, account, bool(blocked))
+            for code, name, external_id, tax_number, number, account, blocked in file.execute(
                 "SELECT code, name, external_id, tax_registration_number, registration_number, account, blocked"
                 " FROM vendors ORDER BY code"
             )

@@ -1,14 +1,16 @@
 """The files that belong to entries: kept beside the book by their sha256, each content once.
 
 `<book>.files/ab/abcdef...` holds a file whose name is its content. A file is complete before it has its name (written
-under another, synced, renamed), and has its name before the book speaks of it, so the book never names a file that is not there.
+under another, synced, renamed), and has its name before the book speaks of it, so the book never names a file that is
+not there.
 """
 
 import fcntl
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from tallybook.adapters.book.database import BookFile, Counts
 from tallybook.adapters.book.reading import stored
 
 CHUNK_BYTES = 1 << 18
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class Store:
         """Where a content is, or would be."""
         return self.folder / sha256[:2] / sha256
 
-    def keep(self, files: Sequence[Attachment], counts: Counts) -> dict[str, EntryRefused]:
-        """Take copies of files; answers by sha256 for those that could not be taken.
+    def keep(self, files: Sequence[Attachment], counts: Counts) -> list[EntryRefused | None]:
+        """Take copies of files; one answer for each in the same order, None for those that are kept now.
 
         All are written first, then synced, then named, then each folder synced once.
 
@@ -47,41 +50,48 @@ class Store:
         Raises:
             OSError: the store itself cannot be written.
         """
-        refused: dict[str, EntryRefused] = {}
+        answers: list[EntryRefused | None] = []
         waiting: dict[str, Path] = {}
-        created: set[Path] = set()
+        kept: set[str] = set()
         try:
             for file in files:
-                if file.sha256 in waiting or file.sha256 in refused or self._has(file):
-                    continue
                 try:
-                    waiting[file.sha256] = self._copy(file, created)
+                    if file.sha256 not in waiting and not self._has(file):
+                        waiting[file.sha256] = self._copy(file)
                 except EntryRefused as error:
-                    refused[file.sha256] = error
-            for unnamed in waiting.values():
-                with unnamed.open("rb") as copy:
-                    sync(copy.fileno(), counts)
-            for sha256, unnamed in waiting.items():
-                unnamed.replace(self.path(sha256))
-        except BaseException:
+                    answers.append(error)
+                else:
+                    answers.append(None)
+                    kept.add(file.sha256)
+            self._name(waiting, counts)
+        finally:
             for unnamed in waiting.values():
                 unnamed.unlink(missing_ok=True)
-            raise
-        for folder in sorted({self.path(sha256).parent for sha256 in waiting} | created):
+        # Also for contents found: who wrote them may have been killed before this.
+        folders = {self.path(sha256).parent for sha256 in kept}
+        for folder in sorted(folders | ({self.folder, self.folder.parent} if waiting else set())):
             sync_folder(folder, counts)
-        return refused
+        return answers
+
+    def _name(self, waiting: Mapping[str, Path], counts: Counts) -> None:
+        for unnamed in waiting.values():
+            with unnamed.open("rb") as copy:
+                sync(copy.fileno(), counts)
+        for sha256, unnamed in waiting.items():
+            unnamed.replace(self.path(sha256))
 
     def _has(self, file: Attachment) -> bool:
+        if not _SHA256.fullmatch(file.sha256):  # it becomes a path
+            raise AttachmentNotStored(
+                f"The file at position {file.position} cannot be stored: {file.sha256[:80]!r} is no sha256"
+            )
         with suppress(OSError):
             return self.path(file.sha256).stat().st_size == file.size_bytes
         return False
 
-    def _copy(self, file: Attachment, created: set[Path]) -> Path:
+    def _copy(self, file: Attachment) -> Path:
         """Copy to a file without its final name, checking what is copied; the whole is never in memory."""
-        for folder in (self.folder, self.path(file.sha256).parent):
-            if not folder.is_dir():
-                folder.mkdir(exist_ok=True)
-                created.add(folder.parent)
+        self.path(file.sha256).parent.mkdir(parents=True, exist_ok=True)
         try:
             source = file.path.open("rb")
         except OSError as error:
@@ -97,15 +107,19 @@ class Store:
                     size_bytes += len(chunk)
                     copy.write(chunk)
                 os.fchmod(copy.fileno(), 0o444)  # the content is the name; nobody edits it in place
-            if digest.hexdigest() != file.sha256 or size_bytes != file.size_bytes:
-                raise AttachmentNotStored(
-                    f"The file at position {file.position} is not the one announced: {size_bytes} bytes with sha256 "
-                    f"{digest.hexdigest()} instead of {file.size_bytes} bytes with {file.sha256}"
-                )
+            _compare(file, digest.hexdigest(), size_bytes)
         except BaseException:
             unnamed.unlink(missing_ok=True)
             raise
         return unnamed
+
+
+def _compare(file: Attachment, sha256: str, size_bytes: int) -> None:
+    if sha256 != file.sha256 or size_bytes != file.size_bytes:
+        raise AttachmentNotStored(
+            f"The file at position {file.position} is not the one announced: {size_bytes} bytes with sha256 {sha256} "
+            f"instead of {file.size_bytes} bytes with {file.sha256}"
+        )
 
 
 def _chunk(source: BinaryIO, file: Attachment) -> bytes:
@@ -151,17 +165,17 @@ def attach(file: BookFile, files: Sequence[tuple[Recorded, Attachment]]) -> list
     if not files:
         return []
     refused: list[Refused] = []
-    unkept = Store.beside(file.path).keep([attachment for _, attachment in files], file.counts)
+    answers = Store.beside(file.path).keep([attachment for _, attachment in files], file.counts)
     rows = []
     with file.writing():
         there = stored(file, [recorded.key for recorded, _ in files], None)
-        for recorded, attachment in files:
+        for (recorded, attachment), refusal in zip(files, answers, strict=True):
             found = there.get(recorded.key)
             if found is None:
-                error: EntryRefused = AttachmentNotStored(f"The book has no entry {recorded.key.entry_id}")
-                refused.append(Refused(recorded.key, error))
-            elif attachment.sha256 in unkept:
-                refused.append(Refused(recorded.key, unkept[attachment.sha256]))
+                missing = AttachmentNotStored(f"The book has no entry {recorded.key.entry_id}")
+                refused.append(Refused(recorded.key, missing))
+            elif refusal is not None:
+                refused.append(Refused(recorded.key, refusal))
             else:
                 rows.append(
                     (found.row, attachment.position, attachment.sha256, attachment.media_type, attachment.size_bytes)

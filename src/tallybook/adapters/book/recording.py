@@ -8,16 +8,17 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from tallybook.accounting.entry import Document, Entry, EntryKey, PostingState, Recorded
 from tallybook.accounting.errors import EntryInvalid, EntryRefused, EntryRejected, PeriodClosed
 from tallybook.accounting.system import Refused
-from tallybook.adapters.book.checks import Known, check, known
+from tallybook.adapters.book.checks import check, known
 from tallybook.adapters.book.database import BookFile
 from tallybook.adapters.book.open_items import claims, owed_minor, settle
 from tallybook.adapters.book.reading import external_id, external_url, instant_text, stored
 from tallybook.adapters.book.texts import storable
+from tallybook.errors import SettingsError
 
 Answer = Recorded | Refused
 
@@ -47,7 +48,7 @@ def record(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str
                 good.append(entry)
             except EntryRefused as error:
                 answers[key] = Refused(key, error)
-        answers |= _write(file, good, facts, at, view_url)
+        answers |= _write(file, good, at, view_url)
     return [answers[entry.key] for entry in entries]
 
 
@@ -55,20 +56,18 @@ def _key_storable(key: EntryKey) -> bool:
     return storable(key.company_id + key.entry_id) == key.company_id + key.entry_id
 
 
-def _write(
-    file: BookFile, entries: Sequence[Entry], facts: Known, at: datetime, view_url: str | None
-) -> dict[EntryKey, Answer]:
+def _write(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str | None) -> dict[EntryKey, Answer]:
     if not entries:
         return {}
     try:
         with file.savepoint():
-            return dict(_write_together(file, entries, facts, at, view_url))
+            return dict(_write_together(file, entries, at, view_url))
     except sqlite3.IntegrityError:
         answers: dict[EntryKey, Answer] = {}
         for entry in entries:
             try:
                 with file.savepoint():
-                    answers |= _write_together(file, [entry], facts, at, view_url)
+                    answers |= _write_together(file, [entry], at, view_url)
             except sqlite3.IntegrityError as error:
                 answers[entry.key] = Refused(entry.key, refusal(entry, error))
         return answers
@@ -107,7 +106,7 @@ _INSERTS = {
 
 
 def _write_together(
-    file: BookFile, entries: Sequence[Entry], facts: Known, at: datetime, view_url: str | None
+    file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str | None
 ) -> Iterator[tuple[EntryKey, Answer]]:
     """Number the entries and write them with one statement per table, then settle open items."""
     rows = _Rows()
@@ -122,7 +121,7 @@ def _write_together(
         company_id = entry.key.company_id
         number = numbers[company_id] = numbers.get(company_id, 0) + 1
         for position, document in enumerate(entry.documents, start=1):
-            _add_document(rows, facts, company_id, row, next_document, position, document)
+            _add_document(rows, company_id, row, next_document, position, document)
             next_document += 1
         rows.entries.append(_entry_row(row, number, entry, recorded_at))
         written.append((entry, number))
@@ -159,9 +158,7 @@ def _last_numbers(file: BookFile, entries: Sequence[Entry]) -> dict[str, int]:
     )
 
 
-def _add_document(
-    rows: _Rows, facts: Known, company_id: str, entry_row: int, row: int, position: int, document: Document
-) -> None:
+def _add_document(rows: _Rows, company_id: str, entry_row: int, row: int, position: int, document: Document) -> None:
     for place, line in enumerate(document.lines, start=1):
         rows.lines.append(
             (
@@ -191,7 +188,7 @@ def _add_document(
         )
     )
     if claims(document):
-        owed = owed_minor(document, facts.vendors.get(document.vendor or ""), facts.accounts)
+        owed = owed_minor(document)
         rows.open_items.append((row, owed, owed))
         rows.open_item_refs += [
             (company_id, document.vendor, document.currency, ref, row)
@@ -238,7 +235,7 @@ def post(file: BookFile, entries: Sequence[Recorded], view_url: str | None = Non
                 answers[entry.key] = Refused(
                     entry.key,
                     PeriodClosed(
-                        f"Entry {found.recorded.external_id} cannot be posted: the period of {found.posting_on} is closed"
+                        f"{found.recorded.external_id} cannot be posted: the period of {found.posting_on} is closed"
                     ),
                 )
             elif found.recorded.state is PostingState.DRAFT:
@@ -250,3 +247,25 @@ def post(file: BookFile, entries: Sequence[Recorded], view_url: str | None = Non
             )
             there = stored(file, [entry.key for entry in entries if entry.key in there], view_url)
     return [answers.get(entry.key) or there[entry.key].recorded for entry in entries]
+
+
+def post_days(file: BookFile, from_on: date, to_on: date) -> int:
+    """Finalise all drafts of these days, both ends included; says how many there were.
+
+    Repeat: safe; nothing is left to post.
+    Raises:
+        SettingsError: some of the days are closed; nothing was posted.
+    """
+    days = (from_on.isoformat(), to_on.isoformat())
+    drafts = "state = 'draft' AND posting_on BETWEEN ? AND ?"
+    with file.writing():
+        closed = file.value(
+            f"SELECT COUNT(*) FROM entries WHERE {drafts}"
+            " AND EXISTS (SELECT 1 FROM closed_periods WHERE posting_on BETWEEN from_on AND to_on)",
+            days,
+        )
+        if closed:
+            raise SettingsError(
+                [f"{closed} drafts between {days[0]} and {days[1]} are in a closed period; reopen it first"]
+            )
+        return file.execute(f"UPDATE entries SET state = 'posted' WHERE {drafts}", days).rowcount

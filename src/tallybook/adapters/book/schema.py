@@ -1,7 +1,8 @@
 """The book's tables and the rules its file keeps by itself, whoever writes to it, and how an older file is moved on.
 
 An entry is written from the inside out: lines, then the document, then the entry. A row that closes over others
-("seals" them) is checked against them when it is inserted, and from then on they cannot be added to, changed or removed:
+("seals" them) is checked against them when it is inserted; from then on nothing is added to, changed in or removed from
+what is under it:
 
 - a document cannot exist unless its lines sum to zero, so an unbalanced document can never be committed;
 - an entry cannot exist without documents, outside an open period, or twice under one key;
@@ -20,7 +21,7 @@ APPLICATION_ID = 0x54_42_4F_4B  # "TBOK" in the file's header: tells a book from
 # Days a ledger program reads without question; the bounds of a posting date and of a closed period.
 FIRST_DAY, LAST_DAY = "1900-01-01", "2099-12-31"
 
-_DAY = "{0} IS date({0}) AND {0} BETWEEN '" + FIRST_DAY + "' AND '" + LAST_DAY + "'"
+_DAY = "{0} IS date({0}, '+0 days') AND {0} BETWEEN '" + FIRST_DAY + "' AND '" + LAST_DAY + "'"
 
 _TABLES = f"""
 CREATE TABLE company (
@@ -138,7 +139,7 @@ CREATE TABLE line_dimensions (
     FOREIGN KEY (dimension, value) REFERENCES dimension_values (dimension, folded)
 ) STRICT, WITHOUT ROWID;
 
--- What we owe by a document: a bill is positive, a credit note negative, a payment negative, a returned payment positive.
+-- What we owe by a document: positive for a bill or a returned payment, negative for a credit note or a payment.
 -- `open_minor` is what of it is not settled yet.
 CREATE TABLE open_items (
     document INTEGER PRIMARY KEY REFERENCES documents (id) DEFERRABLE INITIALLY DEFERRED,
@@ -155,7 +156,7 @@ CREATE TABLE open_item_refs (
     PRIMARY KEY (company_id, vendor, currency, ref, document)
 ) STRICT, WITHOUT ROWID;
 
--- `document` (a bill, a credit note or a returned payment) is settled by `payment`; undone by a row with a negative amount.
+-- `document` (a bill, a credit note or a returned payment) is settled by `payment`; a negative amount undoes it.
 CREATE TABLE reconciliations (
     id INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES open_items (document),
@@ -168,7 +169,7 @@ CREATE INDEX reconciliations_by_payment ON reconciliations (payment);
 
 CREATE TABLE attachments (
     entry INTEGER NOT NULL REFERENCES entries (id),
-    position INTEGER NOT NULL,
+    position INTEGER NOT NULL CHECK (position > 0),
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'),
     media_type TEXT NOT NULL,
     size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
@@ -253,7 +254,8 @@ _TRIGGERS = [
     _refuse(
         "entries_key",
         "UPDATE ON entries",
-        "NEW.id <> OLD.id OR NEW.company_id <> OLD.company_id OR NEW.entry_id <> OLD.entry_id OR NEW.number <> OLD.number",
+        "NEW.id <> OLD.id OR NEW.number <> OLD.number"
+        " OR NEW.company_id <> OLD.company_id OR NEW.entry_id <> OLD.entry_id",
         "ENTRY_KEY_FIXED",
     ),
     _refuse("entries_keep", "DELETE ON entries", "OLD.state = 'posted'", "ENTRY_POSTED"),
@@ -279,13 +281,13 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(trigger)
 
 
+Migration = Callable[[sqlite3.Connection], None]
+
 # The function at place n brings a file from schema version n to n + 1. Only ever add to the end.
-MIGRATIONS: Sequence[Callable[[sqlite3.Connection], None]] = (_first,)
+MIGRATIONS: Sequence[Migration] = (_first,)
 
 
-def migrate(
-    connection: sqlite3.Connection, version: int, migrations: Sequence[Callable[[sqlite3.Connection], None]]
-) -> None:
+def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[Migration]) -> None:
     """Bring the file from `version` to the newest one, inside the caller's transaction.
 
     Repeat: safe; a file that is up to date is left as it is.

@@ -13,9 +13,10 @@ from tallybook.errors import SettingsError
 class BookSettings(BaseModel):
     """`[books.book]`: where the book is.
 
-    `path` is the book's file; its receipts are kept beside it in `<path>.files`. `company_id` binds the book to one company.
-    `view_url` is where people look at it in Fava, up to and with the ledger's name, such as
-    http://127.0.0.1:5000/acme; entries then carry a link. `lock_timeout_s` is how long to wait for another program's write.
+    `path` is the book's file; its receipts are kept beside it in `<path>.files`. `company_id` binds the book to one
+    company. `view_url` is where people look at it in Fava, up to and with the ledger's name, such as
+    http://127.0.0.1:5000/acme; entries then carry a link. `lock_timeout_s` is how long to wait for another program's
+    write.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -38,3 +38,8 @@ def operation_of(method: str, path: str) -> Operation:
         if method == wanted and pattern.fullmatch(path):
             return operation
     return Operation("unknown", f"{method} (unknown)")
+
+
+def methods_of(path: str) -> list[str]:
+    """List the methods there are at a path of /v3 or /files."""
+    return sorted(method for method, pattern, _ in _OPERATIONS if pattern.fullmatch(path))

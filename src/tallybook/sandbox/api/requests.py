@@ -86,9 +86,7 @@ Cursor = Annotated[str | None, Query(pattern=r"^[A-Z2-7=~]+$")]
 def page_request(
     before: Cursor = None,
     after: Cursor = None,
-    offset: Annotated[
-        Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=2**63 - 1)] | None, Query()
-    ] = None,
+    offset: Annotated[Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=2**63 - 1)] | None, Query()] = None,
     limit: Annotated[Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=2**31 - 1)] | None, Query()] = None,
     sorting_keys: Annotated[list[str] | None, Query()] = None,
     sorting_order: Annotated[list[PageOrder] | None, Query()] = None,

@@ -1,5 +1,6 @@
 """Pleo's eight operations of the export API, version 3. Source: definition, paths."""
 
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -43,9 +44,10 @@ def _answers(status: int, said: str, model: Any, *refusals: int) -> dict[int | s
     first: dict[str, Any] = {"description": said}
     if model is not None:
         first["model"] = model
-    return {status: first} | {
-        code: {"description": _SAID[code], "model": schemas.ExceptionInfo} for code in (400, *refusals)
-    }
+    answers: dict[int | str, dict[str, Any]] = {status: first}
+    for code in (400, *refusals):
+        answers[code] = {"description": _SAID[code], "model": schemas.ExceptionInfo}
+    return answers
 
 
 def _body(model: type[schemas.Wire], *, array: bool = False) -> dict[str, Any]:
@@ -237,7 +239,11 @@ def _export_items(db: Any, sandbox: Sandbox, job_id: str | None, asked: PageRequ
 
 def base_url(request: Request) -> str:
     """Give the address the caller reached the sandbox by, for links that lead back to it."""
-    return str(request.base_url).rstrip("/")
+    host = request.headers.get("host", "")
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", host):
+        server: tuple[str, int] = request.scope["server"]
+        host = f"{server[0]}:{server[1]}"
+    return f"{request.url.scheme}://{host}"
 
 
 @router.get(

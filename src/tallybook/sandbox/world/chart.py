@@ -5,6 +5,8 @@ from typing import Any
 
 from tallybook.sandbox.world.draws import named_uuid
 
+# What an account is, by the first digit of its number.
+KINDS = {"1": "income", "2": "expense", "3": "expense", "5": "asset", "6": "liability"}
 # Number and name; an account's identifier, the accounting system's own id, is made from the number.
 ACCOUNTS: dict[str, str] = {
     "1010": "Design fees, Denmark",
@@ -191,7 +193,8 @@ def books(seed: int) -> dict[str, Any]:
     """
     return {
         "accounts": [
-            {"code": code, "name": name, "identifier": account_identifier(code)} for code, name in ACCOUNTS.items()
+            {"code": code, "name": name, "identifier": account_identifier(code), "kind": KINDS[code[0]]}
+            for code, name in ACCOUNTS.items()
         ],
         "taxCodes": [
             {

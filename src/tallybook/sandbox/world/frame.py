@@ -124,10 +124,6 @@ class Frame:
             files.append({"receipt": position, "type": kind, "size": between(self.chance, low, high)})
         return files
 
-    def vendor(self, code: str) -> Json:
-        """Pleo's view of a vendor, with the keys it shows."""
-        return dict(self._vendors[code])
-
     def document(
         self,
         kind: str,
@@ -154,15 +150,9 @@ class Frame:
         because the definition does not let it be null. The header amount is the sum of the lines in both currencies.
         """
         lines = [self._line(paid, plan) for plan in plans]
-        entry_id = self.entry_id
-        link = f"https://app.pleo.example/expenses/{entry_id}"
         document: Json = {
-            "_links": {
-                "api": {"exportItem": f"https://external.pleo.example/v3/export-items/{entry_id}"},
-                "mobile": {"exportItem": link},
-                "web": {"exportItem": link},
-            },
-            "accountingEntryId": entry_id,
+            "_links": _links(self.entry_id),
+            "accountingEntryId": self.entry_id,
             "accountingEntryLines": lines,
             "additionalInformation": {
                 "attendees": attendees,
@@ -227,6 +217,12 @@ class Frame:
     def _time_of_day(self) -> str:
         second = 21_600 + int(self.chance.random() * 54_000)  # from six in the morning to nine at night
         return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+
+def _links(entry_id: str) -> Json:
+    link = f"https://app.pleo.example/expenses/{entry_id}"
+    api = f"https://external.pleo.example/v3/export-items/{entry_id}"
+    return {"api": {"exportItem": api}, "mobile": {"exportItem": link}, "web": {"exportItem": link}}
 
 
 def _money(paid: Paid, value: int, wallet_value: int) -> Json:

@@ -1,13 +1,13 @@
 """Invoices and their payments, which find each other by vendor and invoice number."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from tallybook.sandbox.world import suppliers
 from tallybook.sandbox.world.chart import ROLES, VENDORS
 from tallybook.sandbox.world.draws import between, pick
-from tallybook.sandbox.world.frame import Frame, Json, LinePlan
+from tallybook.sandbox.world.frame import Frame, Json, LinePlan, Paid
 from tallybook.sandbox.world.suppliers import Biller
 
 _FATES = ("paid", "scheduled", "failed_payment")
@@ -23,6 +23,7 @@ class Bill:
     number: str
     invoiced_on: date
     value: int  # hundredths of the vendor's currency
+    paid: Paid  # invoice and payment are exported after the payment, at its rate
     status: str
 
 
@@ -76,7 +77,7 @@ class Payables:
         values = [half, bill.value - half] if biller.account in {"3510", "2030"} else [bill.value]
         return frame.document(
             "invoice",
-            frame.paid(VENDORS[biller.vendor].currency),
+            bill.paid,
             [LinePlan(value, biller.account, biller.tax, frame.other_tags()) for value in values],
             touches_wallet=False,
             employee=frame.someone(),
@@ -95,6 +96,7 @@ def _bill(frame: Frame, biller: Biller, status: str) -> Bill:
         f"{biller.vendor[-2:]}-{frame.day.year}-{frame.number:05d}",
         frame.day - timedelta(days=between(frame.chance, 1, 9)),
         frame.price(biller.low, biller.high, VENDORS[biller.vendor].currency),
+        frame.paid(VENDORS[biller.vendor].currency),
         status,
     )
 
@@ -102,14 +104,14 @@ def _bill(frame: Frame, biller: Biller, status: str) -> Bill:
 def _earlier(frame: Frame, status: str = "paid") -> Bill:
     biller = pick(frame.chance, suppliers.BILLERS)
     bill = _bill(frame, biller, status)
-    return Bill(biller, f"E{bill.number}", bill.invoiced_on - timedelta(days=40), bill.value, status)
+    return replace(bill, number=f"E{bill.number}", invoiced_on=bill.invoiced_on - timedelta(days=40))
 
 
 def _payment(frame: Frame, bill: Bill, sub_type: str) -> Json:
     vendor = VENDORS[bill.biller.vendor]
     return frame.document(
         "invoice_payment",
-        frame.paid(vendor.currency),
+        bill.paid,
         [LinePlan(bill.value, ROLES["accounts_payable"])],
         sub_type=sub_type,
         supplier_name=vendor.name,

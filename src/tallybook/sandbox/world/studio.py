@@ -56,7 +56,7 @@ class Company:
 _TEAMS = (
     ("Brand & Identity", "BRA", "110"),
     ("Product Design", "PRO", "120"),
-    ("Workshop", "WRK", "130"),
+    ("Workshop", "SHOP", "130"),
     ("Studio Operations", "OPS", "190"),
 )
 
