@@ -113,7 +113,7 @@ class BooksSettings(BaseModel):
     adapter: str = "book"
     posting: Literal["draft", "posted"] = "draft"
     closed_period: Literal["fail", "next_open", "today"] = "fail"
-    attachments: Literal["required", "best_effort"] = "required"
+    attachments: Literal["required", "best_effort", "none"] = "required"
     on_changed: OnChanged = OnChanged.FAIL
 
     def section(self, name: str) -> Mapping[str, Any]:

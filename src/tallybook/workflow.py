@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
 from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, ReferenceData
 from tallybook.bookkeeping.plan import Books
@@ -37,6 +39,7 @@ from tallybook.steps import step6_update_items as step6
 from tallybook.steps import step7_complete_job as step7
 
 Json = Mapping[str, Any]
+log = structlog.get_logger()
 
 
 class Checkpoint(Protocol):
@@ -143,7 +146,7 @@ class _Run:
     def __init__(self, company: Company, job_id: str, progress: Callable[[Progress], None]) -> None:
         self.company, self.job_id, self.progress = company, job_id, progress
         self.rules, self.job_company_id = company.rules, company.company_id
-        self._resumed = False
+        self._resumed, self._items_announced = False, 0
         self._began_s = company.clock.monotonic_s()
         self._reference: ReferenceData | None = None
         self._worklist: step3.Worklist | None = None
@@ -159,11 +162,13 @@ class _Run:
             "resumed": job.status == JobStatus.IN_PROGRESS,
             "vendor_based": job.vendor_based_bookkeeping,
             "company_id": job.company_id,
+            "items": job.number_of_items,
         }
 
     def job_is(self, started: Json) -> None:
         self.rules = replace(self.company.rules, vendor_based=started["vendor_based"])
         self.job_company_id, self._resumed = started["company_id"], started["resumed"]
+        self._items_announced = started["items"]
 
     async def validate(self) -> Json:
         company = self.company
@@ -209,7 +214,7 @@ class _Run:
         return JobReport(
             job_id=self.job_id,
             event=final,
-            items=tally.items + len(worklist),
+            items=tally.items + len(worklist) or self._items_announced,
             successful=tally.successful,
             failed=tally.failed,
             seconds=self.company.clock.monotonic_s() - self._began_s,
@@ -230,6 +235,9 @@ class _Run:
     async def _items(self) -> step3.Worklist:
         if self._worklist is None:
             self._worklist = await step3.worklist(self.company.pleo, self.job_id, page_size=self.company.page_size)
+            listed = self._worklist.tally.items + len(self._worklist)
+            if listed != self._items_announced:  # the list is what can be reported on; that they differ is worth a look
+                log.warning("item_count_differs", job_id=self.job_id, announced=self._items_announced, listed=listed)
         return self._worklist
 
     async def _records(self) -> step5.Recorder:

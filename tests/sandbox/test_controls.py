@@ -133,7 +133,7 @@ def test_jobs_are_listed_by_pages(pleo: Any) -> None:
 def test_merge_patch_removes_with_null_and_replaces_lists(pleo: Any) -> None:
     """RFC 7396, on an expense."""
     (entry,) = pleo.add({"note": "old", "team": {"id": "x", "name": "y"}})
-    patch = {"note": None, "team": {"name": "z"}, "files": []}
+    patch: dict[str, Any] = {"note": None, "team": {"name": "z"}, "files": []}
     document = pleo.ok(pleo.http.patch(f"/_sandbox/expenses/{entry}", json=patch))["document"]
     assert "note" not in document
     assert document["team"] == {"id": "x", "name": "z"}

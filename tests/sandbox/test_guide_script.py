@@ -8,9 +8,11 @@ from typing import Any
 def curl(method: str, url: str, token: str, body: object) -> int:
     """Send what the guide's curl lines send and give the status."""
     finished = subprocess.run(
-        ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--request", method, url]
-        + ["--header", f"Authorization: Bearer {token}", "--header", "Content-Type: application/json"]
-        + ["--data", json.dumps(body)],
+        [
+            *("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--request", method, url),
+            *("--header", f"Authorization: Bearer {token}", "--header", "Content-Type: application/json"),
+            *("--data", json.dumps(body)),
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -192,7 +192,7 @@ def test_event_for_an_unknown_job_is_a_404(pleo: Any) -> None:
 
 
 def test_unequal_ids_are_a_400_in_both_profiles(pleo: Any, guide: Any) -> None:
-    """jobId and exportJobId must name the same job, in whatever case."""
+    """The ids under both names must name the same job, in whatever case."""
     for sandbox in (pleo, guide):
         job_id, _ = sandbox.job_of(1)
         refused(sandbox.event(job_id, "started", exportJobId=UNKNOWN), 400, "BAD_REQUEST")

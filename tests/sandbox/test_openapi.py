@@ -73,7 +73,7 @@ def test_answers_and_bodies_have_the_contracts_members(own: dict[str, Any], path
 
 
 def test_profiles_describe_their_own_event(own: dict[str, Any], guide_server: Any) -> None:
-    """jobId is required by the reference and not by the guide."""
+    """The member jobId is required by the reference and not by the guide."""
     theirs = guide_server.ok(guide_server.http.get("/openapi.json"))
     assert "jobId" in own["components"]["schemas"]["CreateExportJobEvent"]["required"]
     assert "jobId" not in theirs["components"]["schemas"]["CreateExportJobEvent"]["required"]

@@ -23,7 +23,7 @@ def seven(pleo: Any) -> tuple[Any, list[str], dict[str, str]]:
 
 @pytest.mark.parametrize("layer", ["items", "documents"])
 def test_after_goes_forward_to_the_end_and_before_all_the_way_back(seven: Any, layer: str) -> None:
-    """endCursor as `after` and startCursor as `before` visit every record once, in order, both ways."""
+    """Taking endCursor as `after` and startCursor as `before` visits every record once, in order, both ways."""
     pleo, ids, paths = seven
     found = page(pleo, paths[layer], limit=3)
     seen = [entries(found)]
@@ -51,7 +51,7 @@ def test_cursors_keep_to_the_published_alphabet(seven: Any) -> None:
 
 
 def test_echo_tells_the_paging_that_was_applied(seven: Any) -> None:
-    """currentRequestPagination repeats what was asked, with the limit in force."""
+    """The member currentRequestPagination repeats what was asked, with the limit in force."""
     pleo, _, paths = seven
     params = {"offset": 2, "limit": 100_000, "sorting_keys": "status", "sorting_order": "DESC", "status": "pending"}
     pagination = page(pleo, paths["items"], **params)["pagination"]

@@ -33,7 +33,7 @@ def test_a_company_id_is_all_that_must_be_set(tmp_path: Path) -> None:
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     """Misspelt names come with the nearest known one."""
     text = (
-        '[pleo]\nbase_ur = "x"\npage_size = 0\n[books]\nadaptr = "book"\nposting = "final"\n[acounts]\nwallet = "1"\n'
+        '[pleo]\nbase_ur = "x"\npage_size = 0\n[books]\nadaptr = "book"\nposting = "final"\n[accountss]\nwallet = "1"\n'
     )
     found = "\n".join(problems(write(tmp_path, text)))
     for part in (
@@ -41,7 +41,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
         "pleo.page_size",
         "unknown setting books.adaptr; did you mean adapter?",
         "books.posting",
-        "unknown setting acounts; did you mean accounts?",
+        "unknown setting accountss; did you mean accounts?",
         "pleo.company_id is missing",
     ):
         assert part in found

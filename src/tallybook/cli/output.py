@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tallybook.outcome import JobReport
 
-PIPED_WIDTH = 140  # columns; a pipe has none of its own
+PIPED_WIDTH = 120  # columns; a pipe has none of its own
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -191,6 +191,7 @@ async def _send_huge(size_bytes: int, exchange: _Exchange) -> None:
             chunk = _CHUNK[:size_bytes]
             size_bytes -= len(chunk)
             await exchange.say({"type": "http.response.body", "body": chunk, "more_body": size_bytes > 0})
+            await asyncio.sleep(0)  # sending to a caller who has left returns at once, and would starve the loop
     finally:
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
