@@ -100,6 +100,7 @@ async def company(
             ),
             clock=clock,
             random=random.SystemRandom(),
+            at_once=settings.pleo.receipts_at_once,
         )
         stack.push_async_callback(receipts.aclose)
         yield Company(
@@ -113,7 +114,6 @@ async def company(
             link_changed=settings.books.on_changed is OnChanged.LINK,
             page_size=settings.pleo.page_size,
             items_per_update=settings.pleo.items_per_update,
-            downloads_at_once=settings.pleo.receipts_at_once,
         )
 
 

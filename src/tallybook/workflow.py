@@ -71,7 +71,6 @@ class Company:
     link_changed: bool = False
     page_size: int = 100
     items_per_update: int = 100
-    downloads_at_once: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,8 @@ async def export_job(
     try:
         return await _seven_steps(run, checkpoint, stopping)
     except TallybookError as error:
-        raise JobInterrupted(run.report(None, f"{error}; the next run goes on from here")) from error
+        going_on = "; the next run goes on from here" if run.is_ours else ""
+        raise JobInterrupted(run.report(None, f"{error}{going_on}")) from error
     finally:
         await run.aclose()
 
@@ -146,7 +146,7 @@ class _Run:
     def __init__(self, company: Company, job_id: str, progress: Callable[[Progress], None]) -> None:
         self.company, self.job_id, self.progress = company, job_id, progress
         self.rules, self.job_company_id = company.rules, company.company_id
-        self._resumed, self._items_announced = False, 0
+        self.is_ours, self._resumed, self._items_announced = False, False, 0
         self._began_s = company.clock.monotonic_s()
         self._reference: ReferenceData | None = None
         self._worklist: step3.Worklist | None = None
@@ -168,7 +168,7 @@ class _Run:
     def job_is(self, started: Json) -> None:
         self.rules = replace(self.company.rules, vendor_based=started["vendor_based"])
         self.job_company_id, self._resumed = started["company_id"], started["resumed"]
-        self._items_announced = started["items"]
+        self._items_announced, self.is_ours = started["items"], True
 
     async def validate(self) -> Json:
         company = self.company
@@ -189,7 +189,7 @@ class _Run:
             if page.data.next_cursor is not None:
                 self._ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
             recorder = await self._records()
-            await self._report([*page.data.failed, *await recorder.record(page.prepared)])
+            await self._report([*page.failed, *await recorder.record(page.prepared)])
             while page.data.next_cursor is None and worklist:
                 await self._report(step4.without_data(worklist.first(self.company.page_size)))
         except JobStatusUnprocessable:
@@ -251,7 +251,6 @@ class _Run:
                 spool=company.spool / self.job_id,
                 clock=company.clock,
                 link_changed=company.link_changed,
-                downloads_at_once=company.downloads_at_once,
             )
         return self._recorder
 
@@ -259,7 +258,10 @@ class _Run:
         """Give the page that was prepared ahead; without one (the first, or a run taken up again) prepare it now."""
         ahead, self._ahead = self._ahead, None
         page = await ahead if ahead is not None else await self._prepare(number, after)
-        page.prepared.keep(await self._items())
+        worklist = await self._items()
+        page.prepared.keep(worklist)
+        # Like the prepared ones: an entry booked from an earlier page is not reported as failed for a broken copy.
+        page.failed = [result for result in page.data.failed if result.entry_id in worklist]
         return page
 
     async def _prepare(self, number: int, after: str | None) -> "_Page":
@@ -306,10 +308,11 @@ class _Run:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Page:
     data: step4.DataPage
     prepared: step5.Prepared
+    failed: Sequence[ItemResult] = ()
 
 
 def _json(final: FinalEvent) -> Json:

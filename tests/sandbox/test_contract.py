@@ -86,8 +86,7 @@ def with_real_ids(part: Any, name: str = "") -> Any:
 
 def turned_down_by_a_chosen_rule(query: dict[str, Any]) -> bool:
     """Whether CHOSEN_RULES speak of this query."""
-    cursors = {"after", "before"} & set(query)
-    return bool(cursors) or len(query.get("sorting_keys", [])) + len(query.get("sorting_order", [])) > 0
+    return any(query.get(name) for name in ("after", "before", "sorting_keys", "sorting_order"))
 
 
 @pytest.fixture(params=["pending", "in_progress", "completed"])
@@ -100,7 +99,7 @@ def contract_sandbox(request: pytest.FixtureRequest, pleo: Any) -> Any:
 
 
 @schema.parametrize()
-@settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_sandbox_keeps_the_contract(case: schemathesis.Case[Any], contract_sandbox: Any) -> None:
     """Whatever is sent, right or wrong, the answer is one the contract allows."""
     case.path_parameters = with_real_ids(case.path_parameters)

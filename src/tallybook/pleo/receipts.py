@@ -31,7 +31,7 @@ from tallybook.pleo.retry import RetryPolicy, Timeouts, retry_after_s
 
 SIZE_BYTES_MAX = 30 * 1024 * 1024  # Pleo guide "Transfer attachments": 30 MB a file
 REDIRECTS_MAX = 3  # ours
-CONNECTIONS_MAX = 16  # ours
+INLINE_SIZE_BYTES_MAX = 256 * 1024  # ours
 
 _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -90,6 +90,7 @@ class ReceiptDownloader:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(attempts=3),  # noqa: B008 - frozen
         ssl_context: ssl.SSLContext | None = None,
+        at_once: int = 8,
     ) -> None:
         self._rules = LinkRules(allowed_hosts, insecure_hosts)
         self._clock = clock
@@ -97,12 +98,21 @@ class ReceiptDownloader:
         self._size_bytes_max = size_bytes_max
         self._timeouts = timeouts
         self._retry = retry
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=CONNECTIONS_MAX,
-            keepalive_expiry=30.0,
-            network_backend=CheckedBackend(self._rules),
-        )
+        tls = ssl_context or httpcore.default_ssl_context()
+        # A pool for each download under way: one pool for all looks at every connection at every request.
+        self._pools = [
+            httpcore.AsyncConnectionPool(
+                ssl_context=tls,
+                max_connections=1,
+                keepalive_expiry=30.0,
+                network_backend=CheckedBackend(self._rules),
+            )
+            for _ in range(at_once)
+        ]
+        # Last in, first out: the pool that was used last has its connection open.
+        self._free: asyncio.LifoQueue[httpcore.AsyncConnectionPool] = asyncio.LifoQueue()
+        for pool in self._pools:
+            self._free.put_nowait(pool)
         logging.getLogger("httpcore.http11").addFilter(_without_answer_headers)
 
     async def __aenter__(self) -> Self:
@@ -115,10 +125,13 @@ class ReceiptDownloader:
 
     async def aclose(self) -> None:
         """Close all connections. Repeat: safe."""
-        await self._pool.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def fetch(self, url: str, directory: Path) -> Receipt:
         """Download one receipt into an existing directory; a download that fails leaves no file there.
+
+        At most `at_once` downloads are under way; the others wait their turn, which counts towards no timeout.
 
         Repeat: safe; the same content gets the same name and replaces itself.
         Raises:
@@ -128,19 +141,22 @@ class ReceiptDownloader:
             ReceiptUnavailable: dead link, error status, no connection, too slow, or no room on disk.
         """
         link = self._rules.check(url)
+        pool = await self._free.get()
         try:
             async with asyncio.timeout(self._timeouts.whole_call_s):
-                return await self._repeatedly(link, directory)
+                return await self._repeatedly(pool, link, directory)
         except TimeoutError:
             raise ReceiptUnavailable(
                 f"the receipt at {link.where} did not arrive within {self._timeouts.whole_call_s:g} s; try again later"
             ) from None
+        finally:
+            self._free.put_nowait(pool)
 
-    async def _repeatedly(self, link: Link, directory: Path) -> Receipt:
+    async def _repeatedly(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path) -> Receipt:
         deadline_s = self._clock.monotonic_s() + self._timeouts.whole_call_s
         for attempt in range(1, self._retry.attempts + 1):
             try:
-                return await self._once(link, directory)
+                return await self._once(pool, link, directory)
             except _Again as again:
                 pause_s = self._retry.delay_s(attempt, self._random, again.after_s)
                 in_time = self._clock.monotonic_s() + pause_s < deadline_s
@@ -149,10 +165,10 @@ class ReceiptDownloader:
             await self._clock.sleep(pause_s)
         raise ReceiptUnavailable("a retry policy needs at least one attempt")
 
-    async def _once(self, link: Link, directory: Path) -> Receipt:
+    async def _once(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path) -> Receipt:
         with _part_file(directory, link.where) as (file, path):
             try:
-                digest, size_bytes = await self._download(link, file)
+                digest, size_bytes = await self._download(pool, link, file)
             except BodyTooLarge:
                 raise ReceiptTooLarge(
                     f"the receipt at {link.where} is larger than the {self._size_bytes_max} bytes allowed;"
@@ -167,17 +183,19 @@ class ReceiptDownloader:
                 unavailable.__cause__ = error
                 raise _Again(unavailable) from error
             try:
-                found = await asyncio.to_thread(receipt_type, path)
+                # A small file is in the page cache: reading it takes less than handing it to a thread.
+                small = size_bytes <= INLINE_SIZE_BYTES_MAX
+                found = receipt_type(path) if small else await asyncio.to_thread(receipt_type, path)
                 final = directory / f"{digest}{found.suffix}"
                 path.replace(final)
             except OSError as error:
                 raise _no_room(link.where, error) from error
             return Receipt(path=final, media_type=found.media_type, sha256=digest, size_bytes=size_bytes)
 
-    async def _download(self, link: Link, file: BinaryIO) -> tuple[str, int]:
+    async def _download(self, pool: httpcore.AsyncConnectionPool, link: Link, file: BinaryIO) -> tuple[str, int]:
         """Follow redirects and write the body to `file`; return its SHA-256 and size."""
         for _ in range(REDIRECTS_MAX + 1):
-            async with self._answer(link) as (response, headers):
+            async with self._answer(pool, link) as (response, headers):
                 if response.status == _OK:
                     return await self._write(link, response, headers, file)
                 if response.status not in _REDIRECTS:
@@ -188,9 +206,11 @@ class ReceiptDownloader:
         )
 
     @contextlib.asynccontextmanager
-    async def _answer(self, link: Link) -> AsyncIterator[tuple[httpcore.Response, dict[str, str]]]:
+    async def _answer(
+        self, pool: httpcore.AsyncConnectionPool, link: Link
+    ) -> AsyncIterator[tuple[httpcore.Response, dict[str, str]]]:
         timeouts = self._timeouts
-        request = self._pool.stream(
+        request = pool.stream(
             "GET",
             link.url,
             headers={

@@ -6,7 +6,7 @@ Source: definition, Export API (v3); guide on expiry.
 
 import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -269,7 +269,7 @@ def _end(
     )
 
 
-def all_jobs(db: sqlite3.Connection, now_s: float, after: int, limit: int) -> Iterable[Job]:
+def all_jobs(db: sqlite3.Connection, now_s: float, after: int, limit: int) -> list[Job]:
     """Read jobs after the running number `after`, oldest first.
 
     Repeat: safe; an overdue job expires once.

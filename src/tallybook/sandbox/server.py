@@ -107,6 +107,7 @@ def serve(
 
     Repeat: a second one on the same port fails.
     Raises:
+        KeyboardInterrupt: Ctrl-C, after an orderly end.
         OSError: the port is taken.
         sqlite3.Error: the file is no sandbox database or cannot be written.
         ValueError: no such world or profile.

@@ -43,7 +43,11 @@ async def fetch(
             continue
         if isinstance(row, UnreadableItem):
             faults[entry_id] = failed(
-                entry_id, EntryInvalid(f"Pleo sent this entry in a form that cannot be read: {row.problem}")
+                entry_id,
+                EntryInvalid(
+                    f"Pleo sent this entry in a form that cannot be read ({row.problem}); export it again, "
+                    "or ask Pleo's support"
+                ),
             )
         elif row.company_id != company_id:
             faults[entry_id] = failed(

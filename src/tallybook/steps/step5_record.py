@@ -90,7 +90,6 @@ class Recorder:
     spool: Path
     clock: Clock
     link_changed: bool = False  # books.on_changed = "link"
-    downloads_at_once: int = 8
     _attempts: int = ATTEMPTS  # 1 once the books were down for a whole page: later pages fail fast
 
     async def prepare(self, items: Sequence[ExportItem], page: str) -> Prepared:
@@ -141,22 +140,21 @@ class Recorder:
         )
 
     async def _download(self, prepared: Prepared, wanted: Mapping[EntryKey, Sequence[FileToFetch]]) -> None:
-        gate = asyncio.Semaphore(self.downloads_at_once)
         waiting = {key: files for key, files in wanted.items() if files}
-        errors = await asyncio.gather(*(self._download_entry(key, waiting[key], prepared, gate) for key in waiting))
+        errors = await asyncio.gather(*(self._download_entry(key, waiting[key], prepared) for key in waiting))
         for key, error in zip(waiting, errors, strict=True):
             if error is not None:
                 prepared.fail(key, error)
 
     async def _download_entry(
-        self, key: EntryKey, files: Sequence[FileToFetch], prepared: Prepared, gate: asyncio.Semaphore
+        self, key: EntryKey, files: Sequence[FileToFetch], prepared: Prepared
     ) -> ReceiptError | None:
         attachments: list[Attachment] = []
         for file in files:
             try:
-                async with gate:
-                    receipt = await self.receipts.fetch(file.url, prepared.folder)
-            except ReceiptError as error:
+                receipt = await self.receipts.fetch(file.url, prepared.folder)
+            except ReceiptError as fault:
+                error = type(fault)(f"Attachment {file.position}: {fault}")
                 if self.rules.attachments is AttachmentRule.REQUIRED:
                     return error
                 log.warning("left_out", entry_id=key.entry_id, what=str(error))

@@ -251,7 +251,7 @@ async def press_export(sandbox: SandboxHere, export: Annotated[Export | None, Bo
 @router.get("/jobs")
 async def list_jobs(sandbox: SandboxHere, after: After = 0, limit: Limit = 100) -> Json:
     """Read all jobs, oldest first; `next` goes into `after`, and is null at the end."""
-    found = list(await sandbox.store.run(jobs.all_jobs, sandbox.now_s(), after, limit + 1))
+    found = await sandbox.store.run(jobs.all_jobs, sandbox.now_s(), after, limit + 1)
     data = [job_json(job, sandbox.profile) for job in found[:limit]]
     return {"data": data, "next": found[limit - 1].number if len(found) > limit else None}
 

@@ -1,12 +1,11 @@
 """Controls of time and traffic, for whoever tests with it: the clock, faults, latency, tokens, the journal."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, model_validator
 
-from tallybook.sandbox.api.controls import After, Control
+from tallybook.sandbox.api.controls import After, Control, Limit
 from tallybook.sandbox.api.operations import OPERATION_IDS
 from tallybook.sandbox.api.requests import SandboxHere
 from tallybook.sandbox.api.schemas import UuidText
@@ -74,15 +73,11 @@ class NewToken(Control):
 async def move_clock(sandbox: SandboxHere, move: ClockMove) -> Json:
     """Move the sandbox's clock; what must expire has then expired."""
     if move.now is not None:
-        sandbox.clock.set_to(_instant(move.now))
+        sandbox.clock.set_to(move.now)
     else:
         sandbox.clock.advance(move.advance_seconds or 0)
     await sandbox.keep_clock()
     return {"now": instant_text(sandbox.now_s())}
-
-
-def _instant(value: datetime) -> datetime:
-    return value
 
 
 @router.post("/faults", status_code=201)
@@ -143,9 +138,7 @@ async def issue_token(sandbox: SandboxHere, new: NewToken) -> Json:
 
 
 @router.get("/journal")
-async def read_journal(
-    sandbox: SandboxHere, after: After = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> Json:
+async def read_journal(sandbox: SandboxHere, after: After = 0, limit: Limit = 100) -> Json:
     """Read every request and answer on /v3 and /files, oldest first; `next` is null at the end."""
     entries = await sandbox.journal.read(after, limit + 1)
     following = entries[limit - 1].n if len(entries) > limit else None
