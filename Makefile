@@ -30,12 +30,12 @@ demo: $(VENV)/.run  ## a first export, from a local Pleo into a book
 
 check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
 	@scripts/static-checks
-	@scripts/ensure-programs hledger
+	@scripts/ensure-programs hledger curl
 	$(BIN)/python -m pytest -q tests/unit tests/flow tests/architecture tests/docs
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
-	@scripts/ensure-programs hledger
+	@scripts/ensure-programs hledger curl
 	$(BIN)/python -m pytest -q
 
 fix: $(VENV)/.dev  ## format, and mend what ruff can mend

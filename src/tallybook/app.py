@@ -19,8 +19,9 @@ from tallybook.pleo import auth
 from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
 from tallybook.pleo.errors import PleoError
 from tallybook.pleo.receipts import ReceiptDownloader
-from tallybook.settings import OnChanged, PleoSettings, Settings
+from tallybook.settings import OnChanged, PleoSettings, Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
+from tallybook.steps import step2_validate as step2
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 
 
@@ -70,7 +71,12 @@ def open_books(settings: Settings) -> AccountingSystem:
         AccountingError: the books are there but cannot be opened.
     """
     name = settings.books.adapter
-    return registry.adapter(name).open(settings.books.section(name))
+    adapter = registry.adapter(name)
+    strays = sorted(set(settings.books.model_extra or ()) - set(registry.names()))
+    if strays:  # also a misspelt variable: TALLYBOOK_BOOKS_CLOSED_PERIODS reads as the adapter `closed`
+        known = [*type(settings.books).model_fields, *registry.names()]
+        raise SettingsError([f"unknown setting books.{stray}{nearest(stray, known)}" for stray in strays])
+    return adapter.open(settings.books.section(name))
 
 
 @asynccontextmanager
@@ -147,50 +153,59 @@ async def export_pending(
     return reports
 
 
-async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[tuple[str, str | None]]:
-    """Try everything an export depends on; changes nothing. Each part by name, with what is wrong with it or None.
+async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[tuple[str, Sequence[str]]]:
+    """Try everything an export depends on; changes nothing. Each part by name, with all that is wrong with it.
+
+    The first part is the settings. What cannot be tried for their sake is said to be so.
 
     Repeat: safe.
     """
     clock = clock or SystemClock()
-    return [
-        ("Pleo", await _problem_with_pleo(settings, clock)),
-        (f"Books ({settings.books.adapter})", await _problem_with_books(settings)),
-    ]
-
-
-async def _problem_with_pleo(settings: Settings, clock: Clock) -> str | None:
-    try:
-        client = pleo_client(settings.pleo, clock)
+    wrong: list[str] = []
+    parts: list[tuple[str, Sequence[str]]] = []
+    for name, trial in (
+        ("Pleo", _problems_with_pleo(settings, clock)),
+        (f"Books ({settings.books.adapter})", _problems_with_books(settings)),
+    ):
         try:
-            await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
-        finally:
-            await client.aclose()
-    except (SettingsError, PleoError) as error:
-        return str(error)
-    return None
+            parts.append((name, await trial))
+        except SettingsError as error:
+            wrong += error.problems
+            parts.append((name, ["not tried, since the settings for it are wrong"]))
+    missing = step2.missing_accounts(AccountRoles(**settings.accounts.model_dump()), vendor_based=False)
+    wrong += [f"{name} is not set; name the account in the settings file" for name in missing]
+    return [("Settings", wrong), *parts]
 
 
-async def _problem_with_books(settings: Settings) -> str | None:
+async def _problems_with_pleo(settings: Settings, clock: Clock) -> Sequence[str]:
+    client = pleo_client(settings.pleo, clock)
     try:
-        books = open_books(settings)
-        try:
-            await books.check_ready(
-                Need(
-                    company_id=settings.pleo.company_id.lower(),
-                    accounts_payable=settings.accounts.accounts_payable is not None,
-                    attachments=True,
-                    posted=settings.books.posting == "posted",
-                )
+        await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
+    except PleoError as error:
+        return [str(error)]
+    finally:
+        await client.aclose()
+    return []
+
+
+async def _problems_with_books(settings: Settings) -> Sequence[str]:
+    books = open_books(settings)
+    try:
+        await books.check_ready(
+            Need(
+                company_id=settings.pleo.company_id.lower(),
+                accounts_payable=settings.accounts.accounts_payable is not None,
+                attachments=True,
+                posted=settings.books.posting == "posted",
             )
-            known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
-        finally:
-            await books.aclose()
-    except (SettingsError, AccountingError) as error:
-        return str(error)
-    unknown = [
+        )
+        known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
+    except AccountingError as error:
+        return [str(error)]
+    finally:
+        await books.aclose()
+    return [
         f"accounts.{role} = {code} is no open account of the books"
         for role, code in settings.accounts
         if code is not None and known and code not in known
     ]
-    return "; ".join(unknown) or None

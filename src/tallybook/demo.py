@@ -40,17 +40,23 @@ class Place:
 
 
 def place(folder: Path) -> Place:
-    """Lay out a fresh folder, replacing that of an earlier demo.
+    """Lay out a fresh folder, replacing an empty one or that of an earlier demo.
 
     Repeat: the earlier demo's folder is deleted.
     Raises:
-        TallybookError: the folder is there and is not an earlier demo's.
+        TallybookError: the folder is there and is not an earlier demo's, or it cannot be made.
     """
-    if folder.exists() and not (folder / _MARK).exists():
-        raise TallybookError(f"{folder} is there already and no earlier demo's; name another folder with --dir")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / _MARK).write_text("This folder belongs to `tallybook demo`, which replaces it.\n", encoding="utf-8")
+    try:
+        if folder.exists() and not (folder / _MARK).exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise TallybookError(f"{folder} is there already and no earlier demo's; name another folder with --dir")
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        (folder / _MARK).write_text("This folder belongs to `tallybook demo`, which replaces it.\n", encoding="utf-8")
+    except OSError as error:
+        raise TallybookError(
+            f"the demo's folder {folder} cannot be made ({error.strerror}); name another with --dir"
+        ) from error
     return Place(
         folder,
         config=folder / "tallybook.toml",

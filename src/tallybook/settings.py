@@ -5,10 +5,11 @@ Secrets never stand in the TOML file: they come from a variable or from a file t
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -34,6 +35,9 @@ class OnChanged(StrEnum):
     LINK = "link"
 
 
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class PleoSettings(Section):
     """`[pleo]`: where Pleo is, who we are there, and how patient we are."""
 
@@ -50,13 +54,13 @@ class PleoSettings(Section):
     items_per_update: Annotated[int, Field(ge=1, le=100)] = 100
     page_size: Annotated[int, Field(ge=1, le=1000)] = 100
     minor_units: Literal["hundredths", "iso"] = "hundredths"
-    connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    read_timeout_s: Annotated[float, Field(gt=0)] = 30.0
-    call_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    connect_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 30.0
+    call_timeout_s: Seconds = 120.0
     receipt_hosts: tuple[str, ...] = ("*.pleo.io",)
     receipt_hosts_insecure: tuple[str, ...] = ()  # http and private addresses, for the sandbox only
     receipt_size_bytes_max: Annotated[int, Field(ge=1)] = 30 * 1024 * 1024  # Pleo hands over at most 30 MB a file
-    receipt_timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    receipt_timeout_s: Seconds = 120.0
     receipts_at_once: Annotated[int, Field(ge=1, le=64)] = 8
 
     def secret(self) -> tuple[Literal["api_key", "access_token"], SecretStr]:
@@ -85,8 +89,8 @@ class PleoSettings(Section):
 def _secret_file(name: str, path: Path) -> SecretStr:
     try:
         text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{name}: the file {path} cannot be read ({type(error).__name__})"]) from error
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
+        raise SettingsError([f"{name}: the file {str(path)!r} cannot be read ({type(error).__name__})"]) from None
     if not text or not text.isprintable() or " " in text:
         raise SettingsError([f"{name}: the file {path} must hold the credential alone, on one line"])
     return SecretStr(text)
@@ -140,7 +144,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
         SettingsError: `problems` has one sentence for everything that is wrong.
     """
     problems: list[str] = []
-    table = _read_toml(path) if path is not None else {}
+    table = {"pleo": {}} | (_read_toml(path) if path is not None else {})  # so that what is missing in [pleo] is named
     problems += [
         f"{name} stands in {path}; secrets belong in the variable {variable} or in a file named by {name}_file"
         for name, variable in (
@@ -151,7 +155,7 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     ]
     books = table.get("books")
     problems += [
-        f"unknown setting books.{key}{_nearest(key, list(BooksSettings.model_fields))}"
+        f"unknown setting books.{key}{nearest(key, list(BooksSettings.model_fields))}"
         for key, value in (books.items() if isinstance(books, dict) else ())
         if key not in BooksSettings.model_fields and not isinstance(value, dict)  # tables belong to adapters
     ]
@@ -175,8 +179,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(
             [f"there is no settings file {path}; name one with --config or {CONFIG_VARIABLE}"]
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{path} is not valid TOML: {error}"]) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path} is not valid TOML: byte {error.start + 1} is no UTF-8 text"]) from None
+    except (RecursionError, ValueError):  # ValueError: Python refuses to read more than 4300 digits
+        raise SettingsError([f"{path} is not valid TOML: nested too deep, or a number is too long"]) from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"]) from None
 
@@ -186,7 +194,9 @@ def _resolve_paths(table: dict[str, Any], base: Path) -> None:
         if isinstance(value, dict):
             _resolve_paths(value, base)
         elif isinstance(value, str) and value and key.endswith(_PATH_SUFFIXES):
-            table[key] = str(base / Path(value).expanduser())
+            with suppress(RuntimeError):  # ~somebody who is not known here: the path stays as it stands
+                value = str(Path(value).expanduser())
+            table[key] = str(base / value)
 
 
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -197,7 +207,7 @@ def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]
             continue
         path = known.get(variable) or _adapter_path(variable)
         if path is None:
-            problems.append(f"unknown variable {variable}{_nearest(variable, list(known))}")
+            problems.append(f"unknown variable {variable}{nearest(variable, list(known))}")
             continue
         section = table
         for name in path[:-1]:
@@ -231,6 +241,20 @@ _FORMS = {
 }
 
 
+# pydantic's words for a value of the wrong kind, where ours say how it is written in TOML.
+_KINDS = {
+    "string_type": 'text in quotes, such as "1910"',
+    "model_type": "a table: its name in [brackets], its settings on the lines below",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "tuple_type": 'a list such as ["a", "b"]',
+    "path_type": "the path of a file in quotes",
+}
+
+
 def known_paths() -> list[tuple[str, str]]:
     """Every setting as (section, key), in the order of the classes above."""
     return [(section, key) for section, model in _SECTIONS.items() for key in model.model_fields]
@@ -241,7 +265,8 @@ def variable_name(path: Sequence[str]) -> str:
     return ENVIRONMENT_PREFIX + "_".join(path).upper()
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Give the end of a sentence about an unknown name: the known one that was probably meant, if any is near."""
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -252,8 +277,8 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             section = _SECTIONS.get(str(fault["loc"][0])) if len(fault["loc"]) > 1 else None
-            known = list(section.model_fields) if section else list(get_args(Literal["pleo", "books", "accounts"]))
-            yield f"unknown setting {where}{_nearest(str(fault['loc'][-1]), known)}"
+            known = list(section.model_fields) if section else [*_SECTIONS, *map(".".join, known_paths())]
+            yield f"unknown setting {where}{nearest(str(fault['loc'][-1]), known)}"
         elif fault["type"] == "missing":
             path = tuple(str(part) for part in fault["loc"])
             yield f"{where} is missing; set it in the settings file" + (
@@ -261,5 +286,9 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             )
         elif fault["type"] == "string_pattern_mismatch":
             yield f"{where} must be {_FORMS[where]}"
+        elif fault["type"] in _KINDS:
+            yield f"{where} must be {_KINDS[fault['type']]}"
+        elif fault["msg"].startswith("Input should be "):
+            yield f"{where} must be {fault['msg'].removeprefix('Input should be ')}"
         else:
             yield f"{where}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"

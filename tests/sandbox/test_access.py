@@ -73,3 +73,8 @@ def test_token_expires(pleo: Any) -> None:
     pleo.advance(60)
     answer = ask(pleo, f"Bearer {token}")
     assert (answer.status_code, answer.json()["message"]) == (401, "JWT is expired")
+
+
+def test_a_name_of_somebody_elses_does_not_reach_the_controls(pleo: Any) -> None:
+    """A web page that points its own name at 127.0.0.1 is refused."""
+    assert pleo.http.get("/_sandbox/world", headers={"Host": "evil.example"}).status_code == 400

@@ -11,11 +11,10 @@ from tallybook.cli.settings_option import Config, load
 
 def check(config: Config = None) -> None:
     """Try settings, Pleo and the books without changing anything; exit code 1 if one is not ready, 2 for settings."""
-    settings = load(config)
-    console = output.console()
-    console.print("Settings: ready")
-    results = asyncio.run(composition.check(settings))
-    for part, problem in results:
-        console.print(output.harmless(f"{part}: {problem or 'ready'}"))
-    if any(problem for _, problem in results):
-        raise typer.Exit(1)
+    parts = asyncio.run(composition.check(load(config)))
+    for part, problems in parts:
+        for problem in problems or ["ready"]:
+            typer.echo(f"{part}: {output.harmless(problem)}")
+    if any(problems for _, problems in parts):
+        (_, wrong_settings), *_ = parts
+        raise typer.Exit(2 if wrong_settings else 1)

@@ -136,7 +136,7 @@ def _report_text(title: str, report: JobReport) -> str:
 def _failed_table(items: Sequence[ExportJobItem]) -> Table:
     table = Table("Entry", "Reason", "What the bookkeeper reads")
     for item in items[:FAILED_SHOWN_MAX]:
-        table.add_row(item.accounting_entry_id[:8], str(item.failure_reason_type), output.harmless(item.failure_reason))
+        table.add_row(item.accounting_entry_id[:8], output.harmless(item.failure_reason_type), output.harmless(item.failure_reason))
     if len(items) > FAILED_SHOWN_MAX:
         table.add_row("...", "", f"and {len(items) - FAILED_SHOWN_MAX} more")
     return table

@@ -36,9 +36,9 @@ async def _show(settings: Settings, job: str, status: ItemStatus | None, *, as_j
             continue
         table.add_row(
             item.accounting_entry_id,
-            str(item.status),
+            output.harmless(item.status),
             output.harmless(item.external_id),
-            str(item.failure_reason_type or ""),
+            output.harmless(item.failure_reason_type),
             output.harmless(item.failure_reason),
         )
     if not as_json:

@@ -35,7 +35,7 @@ def jobs(
         reason = f"{job.failure_reason_type}: {job.failure_reason or ''}" if job.failure_reason_type else ""
         table.add_row(
             job.id,
-            str(job.status),
+            output.harmless(job.status),
             str(job.number_of_items),
             f"{job.created_at:%Y-%m-%d %H:%M} UTC",
             output.harmless(reason),

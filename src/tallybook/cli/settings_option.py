@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tallybook import settings
+from tallybook.errors import SettingsError
 from tallybook.settings import Settings
 
 DEFAULT_CONFIG = Path("tallybook.toml")
@@ -28,4 +29,10 @@ def load(config: Path | None) -> Settings:
     named = config or (Path(os.environ[settings.CONFIG_VARIABLE]) if os.environ.get(settings.CONFIG_VARIABLE) else None)
     if named is None and DEFAULT_CONFIG.exists():
         named = DEFAULT_CONFIG
-    return settings.load(named, os.environ)
+    try:
+        return settings.load(named, os.environ)
+    except SettingsError as error:
+        if named is not None:
+            raise
+        nowhere = f"there is no settings file {DEFAULT_CONFIG} here; name one with --config or {settings.CONFIG_VARIABLE}"
+        raise SettingsError([nowhere, *error.problems]) from None

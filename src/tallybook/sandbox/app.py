@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 
 from tallybook.clock import Clock
@@ -60,6 +61,8 @@ def create_app(
     app.include_router(controls.router, tags=["Sandbox"])
     app.include_router(controls_traffic.router, tags=["Sandbox"])
     app.add_middleware(Traffic, sandbox=sandbox)
+    # A page in this machine's browser may not reach the controls under a name of its own (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     app.openapi = lambda: describe(app, profile)  # type: ignore[method-assign]
     return app
 

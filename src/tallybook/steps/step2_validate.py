@@ -40,10 +40,14 @@ async def validate(books: AccountingSystem, rules: Rules, *, company_id: str, jo
     return reference
 
 
+def missing_accounts(accounts: AccountRoles, *, vendor_based: bool) -> list[str]:
+    """Name the settings, such as accounts.wallet, without which a job of this kind cannot be recorded."""
+    needed = ["wallet", "out_of_pocket", "contra"] + (["accounts_payable"] if vendor_based else [])
+    return [f"accounts.{role}" for role in needed if getattr(accounts, role) is None]
+
+
 def _require_accounts(rules: Rules) -> None:
-    needed = ["wallet", "out_of_pocket", "contra"] + (["accounts_payable"] if rules.vendor_based else [])
-    missing = [f"accounts.{role}" for role in needed if getattr(rules.accounts, role) is None]
-    if missing:
+    if missing := missing_accounts(rules.accounts, vendor_based=rules.vendor_based):
         raise AccountingSettingMissing(
             f"No account is set for {', '.join(missing)}; enter the account numbers in the Settings and export again"
         )
