@@ -25,8 +25,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
 
-demo: $(VENV)/.run  ## a first export, from a local Pleo into a book
+demo: $(VENV)/.run  ## a first export, from a local Pleo into a book; DEMO='--items 1000' and the like
 	@$(BIN)/tallybook demo $(DEMO)
+	@command -v tallybook >/dev/null || echo "The command is $(BIN)/tallybook; 'source $(BIN)/activate' puts it on your path." >&2
 
 check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
 	@scripts/static-checks

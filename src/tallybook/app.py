@@ -1,9 +1,13 @@
 """The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
 
+import fcntl
+import hashlib
+import os
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from tallybook.accounting import registry
@@ -12,7 +16,7 @@ from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, Capabilities, Need
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
-from tallybook.errors import SettingsError
+from tallybook.errors import SettingsError, TallybookError
 from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
 from tallybook.pleo import auth
@@ -79,6 +83,49 @@ def open_books(settings: Settings) -> AccountingSystem:
     return adapter.open(settings.books.section(name))
 
 
+class AlreadyRunning(TallybookError):
+    """Another run on this machine is exporting for the same company."""
+
+
+@contextmanager
+def only_run(settings: PleoSettings) -> Iterator[None]:
+    """Be the one run of this user on this machine that exports for the company, for the length of a block.
+
+    The lock is the system's: it goes with the process that holds it, however that ends.
+
+    Repeat: not safe; the second one is refused while the first one lasts.
+    Raises:
+        AlreadyRunning: another run has not ended yet.
+        SettingsError: the temporary directory cannot be used.
+    Source: docs/decisions.md 8.
+    """
+    whose = hashlib.sha256(f"{settings.base_url} {settings.company_id.lower()}".encode()).hexdigest()[:32]
+    path = Path(tempfile.gettempdir()) / f"tallybook-{os.getuid()}-{whose}.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be used ({error.strerror}); set TMPDIR to another directory"]) from error
+    try:
+        if not _taken(lock, path):
+            raise AlreadyRunning(
+                f"another run is exporting for the company {settings.company_id}; wait for its end, then run again"
+            )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is still ours
+    finally:
+        os.close(lock)
+
+
+def _taken(lock: int, path: Path) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(path.stat(), os.fstat(lock))  # False: of a run that ended and removed it just now
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
 @asynccontextmanager
 async def company(
     settings: Settings, *, clock: Clock | None = None, observer: Callable[[CallRecord], None] | None = None
@@ -86,11 +133,13 @@ async def company(
     """Open everything an export needs, and give it back at the end.
 
     Raises:
+        AlreadyRunning: another run has the company.
         SettingsError: a setting is wrong.
         AccountingError: the books cannot be opened.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
+        stack.enter_context(only_run(settings.pleo))
         pleo = pleo_client(settings.pleo, clock, observer=observer)
         stack.push_async_callback(pleo.aclose)
         books = open_books(settings)
@@ -164,11 +213,11 @@ async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[t
     wrong: list[str] = []
     parts: list[tuple[str, Sequence[str]]] = []
     for name, trial in (
-        ("Pleo", _problems_with_pleo(settings, clock)),
-        (f"Books ({settings.books.adapter})", _problems_with_books(settings)),
+        ("Pleo", partial(_problems_with_pleo, settings, clock)),
+        (f"Books ({settings.books.adapter})", partial(_problems_with_books, settings)),
     ):
         try:
-            parts.append((name, await trial))
+            parts.append((name, await trial()))
         except SettingsError as error:
             wrong += error.problems
             parts.append((name, ["not tried, since the settings for it are wrong"]))
@@ -178,32 +227,30 @@ async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[t
 
 
 async def _problems_with_pleo(settings: Settings, clock: Clock) -> Sequence[str]:
-    client = pleo_client(settings.pleo, clock)
     try:
-        await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
+        async with pleo_client(settings.pleo, clock) as client:
+            await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
     except PleoError as error:
         return [str(error)]
-    finally:
-        await client.aclose()
     return []
 
 
 async def _problems_with_books(settings: Settings) -> Sequence[str]:
-    books = open_books(settings)
+    need = Need(
+        company_id=settings.pleo.company_id.lower(),
+        accounts_payable=settings.accounts.accounts_payable is not None,
+        attachments=True,
+        posted=settings.books.posting == "posted",
+    )
     try:
-        await books.check_ready(
-            Need(
-                company_id=settings.pleo.company_id.lower(),
-                accounts_payable=settings.accounts.accounts_payable is not None,
-                attachments=True,
-                posted=settings.books.posting == "posted",
-            )
-        )
-        known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
+        books = open_books(settings)
+        try:
+            await books.check_ready(need)
+            known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
+        finally:
+            await books.aclose()
     except AccountingError as error:
         return [str(error)]
-    finally:
-        await books.aclose()
     return [
         f"accounts.{role} = {code} is no open account of the books"
         for role, code in settings.accounts

@@ -55,7 +55,7 @@ def place(folder: Path) -> Place:
         (folder / _MARK).write_text("This folder belongs to `tallybook demo`, which replaces it.\n", encoding="utf-8")
     except OSError as error:
         raise TallybookError(
-            f"the demo's folder {folder} cannot be made ({error.strerror}); name another with --dir"
+            f"the demo's folder {folder} cannot be made ({error.strerror or error}); name another with --dir"
         ) from error
     return Place(
         folder,
@@ -209,14 +209,14 @@ async def press_export(sandbox: Sandbox, *, only_failed: bool) -> str:
 
 async def run(
     place: Place, job_id: str, progress: Callable[[Progress], None], stopping: Callable[[], bool]
-) -> JobReport:
-    """Run one export as `tallybook run` would.
+) -> JobReport | None:
+    """Run one export as `tallybook run` would; None: it was stopped before it began.
 
     Repeat: safe; what is done is found done.
     """
     async with app.company(settings.load(place.config, {})) as company:
         reports = await app.export_pending(company, job_id=job_id, progress=progress, stopping=stopping)
-        return reports[0]
+        return reports[0] if reports else None
 
 
 async def failed_items(place: Place, job_id: str) -> Sequence[ExportJobItem]:

@@ -47,7 +47,12 @@ def failed(entry_id: str, error: TallybookError) -> ItemResult:
 
 def one_line(error: TallybookError) -> str:
     """Give an error's sentence on one line and short enough for a list."""
-    text = " ".join(str(error).split())
+    return short(str(error)) or f"No reason was given ({type(error).__name__})"  # Pleo takes no empty one
+
+
+def short(text: str) -> str:
+    """Put a text on one line and cut it to what a list can show."""
+    text = " ".join(text[: REASON_LENGTH_MAX * 8].split())
     return text if len(text) <= REASON_LENGTH_MAX else text[: REASON_LENGTH_MAX - 1] + "…"
 
 

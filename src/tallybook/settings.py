@@ -194,9 +194,10 @@ def _resolve_paths(table: dict[str, Any], base: Path) -> None:
         if isinstance(value, dict):
             _resolve_paths(value, base)
         elif isinstance(value, str) and value and key.endswith(_PATH_SUFFIXES):
+            named = Path(value)
             with suppress(RuntimeError):  # ~somebody who is not known here: the path stays as it stands
-                value = str(Path(value).expanduser())
-            table[key] = str(base / value)
+                named = named.expanduser()
+            table[key] = str(base / named)
 
 
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:

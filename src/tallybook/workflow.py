@@ -123,6 +123,7 @@ async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[
     run.job_is(started)
     final = _event(await checkpoint("2 validate", run.validate))
     number, after = 1, None
+    passed: set[str] = set()
     while final is None:
         if stopping():
             return run.report(None, "stopped between pages; run again and it goes on from here")
@@ -130,6 +131,8 @@ async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[
         if page["note"]:
             return run.report(None, page["note"])
         number, after, final = number + 1, page["next"], _event(page)
+        if after is not None:
+            step4.go_on_at(after, passed)
         if final is None and after is None:
             final = _event(await checkpoint("7 decide", run.decide))
     completed = await checkpoint("7 complete", partial(run.complete, final))
@@ -147,6 +150,7 @@ class _Run:
         self.company, self.job_id, self.progress = company, job_id, progress
         self.rules, self.job_company_id = company.rules, company.company_id
         self.is_ours, self._resumed, self._items_announced = False, False, 0
+        self._started_here = False  # nothing of the job can be in the books yet that is not reported
         self._began_s = company.clock.monotonic_s()
         self._reference: ReferenceData | None = None
         self._worklist: step3.Worklist | None = None
@@ -157,6 +161,7 @@ class _Run:
         job = await step1.start(self.company.pleo, self.job_id)
         if job is None:
             return {"note": "the job was final already; there was nothing to do"}
+        self._started_here = job.status == JobStatus.PENDING
         return {
             "note": None,
             "resumed": job.status == JobStatus.IN_PROGRESS,
@@ -234,7 +239,9 @@ class _Run:
 
     async def _items(self) -> step3.Worklist:
         if self._worklist is None:
-            self._worklist = await step3.worklist(self.company.pleo, self.job_id, page_size=self.company.page_size)
+            self._worklist = await step3.worklist(
+                self.company.pleo, self.job_id, page_size=self.company.page_size, announced=self._items_announced
+            )
             listed = self._worklist.tally.items + len(self._worklist)
             if listed != self._items_announced:  # the list is what can be reported on; that they differ is worth a look
                 log.warning("item_count_differs", job_id=self.job_id, announced=self._items_announced, listed=listed)
@@ -251,6 +258,7 @@ class _Run:
                 spool=company.spool / self.job_id,
                 clock=company.clock,
                 link_changed=company.link_changed,
+                taken_up=not self._started_here,
             )
         return self._recorder
 

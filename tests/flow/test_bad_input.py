@@ -8,6 +8,7 @@ import pytest
 
 from tallybook.outcome import JobReport
 from tallybook.sandbox import server
+from tests.flow.command import Command, assert_accepted, program
 from tests.flow.conftest import Stage
 
 COPY_ID = "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e"
@@ -279,3 +280,32 @@ def test_a_job_that_is_not_there_is_said_without_a_promise_to_go_on(stage: Stage
     assert report.event is None
     assert "check the id" in (report.note or "")
     assert "the next run" not in (report.note or "")
+
+
+# ---- texts on their way into a ledger
+
+
+def test_notes_that_look_like_a_ledger_stay_notes_in_the_export(stage: Stage) -> None:
+    """A thousand lines, quotes, backslashes, directives: Beancount and hledger accept the export, with no line more."""
+    injection = (
+        '2026-01-01 open Assets:Hacked\n" ; comment \\" \\\n2026-11-19 txn "x"\n'
+        '  Assets:Hacked  1.00 DKK\ninclude "/etc/x"'
+    )
+    notes = [
+        "\n".join(f"{number} {injection}" for number in range(1000)),
+        injection,
+        '"',
+        "\\",
+        "; |:#^~ @ {} \r\n\t\x00\x1b\x85\u2028",
+        "-- end of note\n\ncomment\nend comment\napply account x",
+    ]
+    stage.add(*({"note": note, "supplier": {"name": note[:300]}} for note in notes))
+    assert stage.export(vendor_based=True).successful == len(notes)
+    tallybook = Command(stage.folder)
+    assert tallybook("book", "export", "ledger").code == 0
+    assert_accepted(stage.folder / "ledger")
+    entries = program("hledger", "-f", stage.folder / "ledger" / "main.journal", "print", "-O", "json")
+    assert len(json.loads(entries.stdout)) == len(notes)
+    accounts = program("hledger", "-f", stage.folder / "ledger" / "main.journal", "accounts", "--used")
+    assert len(accounts.stdout.splitlines()) == 2
+    assert "Hacked" not in accounts.stdout

@@ -85,6 +85,12 @@ class _Answers(BaseHTTPRequestHandler):
         while not self.server.closing.wait(0.02):
             self.wfile.write(b"%")
 
+    def _announced(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(10**12))
+        self.end_headers()
+        self.server.closing.wait()
+
     def _endless(self) -> None:
         self.send_response(200)
         self.end_headers()
@@ -118,7 +124,7 @@ def store(stranger: Store) -> Iterator[Store]:
 
 @dataclass(frozen=True)
 class Bad:
-    """Files of an expense (`{store}`, `{stranger}` and `{sandbox}` stand for the servers), and what must be said of them."""
+    """Files of an expense (`{store}`, `{stranger}`, `{sandbox}` stand for servers), and what must be said of them."""
 
     reason: str
     words: tuple[str, ...]
@@ -138,6 +144,7 @@ BAD = {
     "slow": bad("{store}/drip", DOWNLOAD, "did not arrive within 1 s", "try again"),
     "declared huge": bad("{store}/good", SIZE, f"at most {LIMIT_BYTES} are allowed", "smaller", size=10**9),
     "declared small, endless": bad("{store}/endless", SIZE, f"larger than the {LIMIT_BYTES} bytes", "smaller", size=9),
+    "announced huge": bad("{store}/announced", SIZE, f"larger than the {LIMIT_BYTES} bytes", "smaller", size=9),
     "a web page": bad("{store}/html", KIND, "web page", REPLACE, type="application/pdf"),
     "a program": bad("{store}/program", KIND, "none of pdf", REPLACE, type="application/pdf"),
     "empty": bad("{store}/empty", KIND, "empty", REPLACE),

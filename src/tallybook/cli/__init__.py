@@ -5,7 +5,9 @@ Exit codes: 0 all went well, 1 something did not (the text says what), 2 bad set
 
 import importlib
 import sys
+import traceback
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import structlog
 import typer
@@ -14,6 +16,9 @@ from tallybook import __version__
 from tallybook.accounting import registry
 from tallybook.cli import check, demo, items, jobs, run, sandbox
 from tallybook.errors import SettingsError, TallybookError
+
+_PACKAGE = Path(__file__).parent.parent
+_FRAMES_NAMED = 4
 
 app = typer.Typer(
     name="tallybook",
@@ -66,3 +71,24 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
+    except OSError as error:
+        what = f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
+        typer.echo(f"the system refused ({what}); mend that and run again", err=True)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a bug of ours: its place is told; its text may hold what none should see
+        typer.echo(
+            f"Tallybook stopped at a fault of its own ({type(error).__name__} in {_where(error)}). "
+            "What is booked stays booked, and the next run goes on from there. Please report this sentence.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _where(error: Exception) -> str:
+    """Name the last lines of ours that an error came through, innermost first."""
+    lines = [
+        f"{Path(frame.filename).name}:{frame.lineno}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+    return ", from ".join(lines[:_FRAMES_NAMED])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ FAILED_SHOWN_MAX = 20
 
 def demo(
     items: Annotated[int, typer.Option(min=1, help="How many expenses the company has.")] = 60,
-    seed: Annotated[int, typer.Option(help="Which company: the same seed makes the same one.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Which company: the same seed makes the same one.")] = 1,
     folder: Annotated[Path, typer.Option("--dir", help="Where everything goes.")] = Path("tallybook-demo"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the sandbox running at the end, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -56,7 +57,7 @@ class _Demo:
             )
             await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
             first = await self._export(sandbox, "First export", only_failed=False)
-            if first.failed and first.event is not None:
+            if first is not None and first.failed and first.event is not None:
                 await self._mend(sandbox)
                 await self._export(sandbox, "Second export", only_failed=True)
             differ = [] if self.stopping.is_set() else await scene.disagreements(self.place, sandbox)
@@ -64,9 +65,10 @@ class _Demo:
             if self.keep and not self.stopping.is_set():
                 self.out.print("The sandbox keeps running; press Ctrl-C to stop it.")
                 await self.stopping.wait()
-        return not differ and self.reports[-1].event is not None and self.reports[-1].event.event is JobEvent.COMPLETED
+        last = self.reports[-1].event if self.reports else None
+        return not differ and last is not None and last.event is JobEvent.COMPLETED
 
-    async def _export(self, sandbox: scene.Sandbox, title: str, *, only_failed: bool) -> JobReport:
+    async def _export(self, sandbox: scene.Sandbox, title: str, *, only_failed: bool) -> JobReport | None:
         job_id = await scene.press_export(sandbox, only_failed=only_failed)
         bars = Progress(
             TextColumn("{task.description}"),
@@ -83,6 +85,8 @@ class _Demo:
                 bars.update(task, total=told.items, completed=told.successful + told.failed)
 
             report = await scene.run(self.place, job_id, progress, self.stopping.is_set)
+        if report is None:
+            return None
         self.reports.append(report)
         self.out.print()
         self.out.print(_report_text(title, report))
@@ -94,7 +98,9 @@ class _Demo:
         mended = (await sandbox.call("POST", "/mend"))["mended"]
         self.out.print("\nA bookkeeper mends them in Pleo:")
         for mend in mended[:FAILED_SHOWN_MAX]:
-            self.out.print(output.harmless(f"  {mend['id'][:8]}  {mend['what']}"))
+            sentence = output.harmless(f"  {mend['id'][:8]}  {mend['what']}").plain
+            # Broken here, since rich leaves a blank at the end of the lines it breaks.
+            self.out.print(textwrap.fill(sentence, self.out.width))
         if len(mended) > FAILED_SHOWN_MAX:
             self.out.print(f"  ... and {len(mended) - FAILED_SHOWN_MAX} more")
 
@@ -136,7 +142,11 @@ def _report_text(title: str, report: JobReport) -> str:
 def _failed_table(items: Sequence[ExportJobItem]) -> Table:
     table = Table("Entry", "Reason", "What the bookkeeper reads")
     for item in items[:FAILED_SHOWN_MAX]:
-        table.add_row(item.accounting_entry_id[:8], output.harmless(item.failure_reason_type), output.harmless(item.failure_reason))
+        table.add_row(
+            item.accounting_entry_id[:8],
+            output.harmless(item.failure_reason_type),
+            output.harmless(item.failure_reason),
+        )
     if len(items) > FAILED_SHOWN_MAX:
         table.add_row("...", "", f"and {len(items) - FAILED_SHOWN_MAX} more")
     return table

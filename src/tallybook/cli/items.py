@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from tallybook import app as composition
 from tallybook.cli import output
@@ -27,7 +27,7 @@ def items(
 
 
 async def _show(settings: Settings, job: str, status: ItemStatus | None, *, as_json: bool) -> None:
-    table = Table("Accounting entry", "Status", "Booked as", "Reason", "Explanation")
+    table = Table(output.ids("Accounting entry"), "Status", Column("Booked as", overflow="fold"), output.reasons())
     count = 0
     async for item in _items(settings, job, status):
         count += 1
@@ -38,8 +38,7 @@ async def _show(settings: Settings, job: str, status: ItemStatus | None, *, as_j
             item.accounting_entry_id,
             output.harmless(item.status),
             output.harmless(item.external_id),
-            output.harmless(item.failure_reason_type),
-            output.harmless(item.failure_reason),
+            output.reason(item.failure_reason_type, item.failure_reason),
         )
     if not as_json:
         output.console().print(table if count else "The job has no such items.")

@@ -30,15 +30,14 @@ def jobs(
     if not found:
         console.print("Pleo has no such export jobs.")
         return
-    table = Table("Job", "Status", "Items", "Created", "Reason")
+    table = Table(output.ids("Job"), "Status", "Items", "Created", output.reasons())
     for job in found:
-        reason = f"{job.failure_reason_type}: {job.failure_reason or ''}" if job.failure_reason_type else ""
         table.add_row(
             job.id,
             output.harmless(job.status),
             str(job.number_of_items),
             f"{job.created_at:%Y-%m-%d %H:%M} UTC",
-            output.harmless(reason),
+            output.reason(job.failure_reason_type, job.failure_reason),
         )
     console.print(table)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tallybook.outcome import JobReport
@@ -14,7 +14,7 @@ PIPED_WIDTH = 120  # columns; a pipe has none of its own
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console that neither colours nor wraps when its output is piped."""
+    """Make a console that neither colours nor asks for a terminal's width when its output is piped."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(file=stream, highlight=False, markup=False, width=width)
@@ -25,9 +25,24 @@ def harmless(text: str | None) -> Text:
     return Text("".join(sign if sign.isprintable() else " " for sign in text or ""))
 
 
+def ids(title: str) -> Column:
+    """Make a column of ids, which are copied into the next command and so never cut short."""
+    return Column(title, no_wrap=True, min_width=len("00000000-0000-0000-0000-000000000000"))
+
+
+def reasons() -> Column:
+    """Make a column of reasons; on a narrow terminal their long names are broken, not cut."""
+    return Column("Reason", overflow="fold")
+
+
+def reason(reason_type: str | None, text: str | None) -> Text:
+    """Give Pleo's reason and the sentence that came with it, empty where there is none."""
+    return harmless(": ".join(part for part in (reason_type, text) if part))
+
+
 def report_table(reports: Sequence[JobReport]) -> Table:
     """Table of what a run did, a row per job."""
-    table = Table("Job", "Ended", "Items", "Successful", "Failed", "Seconds", title="Export jobs", title_justify="left")
+    table = Table(ids("Job"), "Ended", "Items", "Successful", "Failed", "Seconds")
     for report in reports:
         table.add_row(
             report.job_id,

@@ -27,11 +27,15 @@ def run(
 ) -> None:
     """Export what is pending in Pleo, oldest first.
 
-    Exit code 0: every job completed; 1: some job did not; 2: bad settings.
+    Exit code 0: every job completed; 1: some job did not; 2: bad settings; 130: stopped at once by a second Ctrl-C.
     """
     settings = load(config)
     calls: Counter[str] = Counter()
-    reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
+    try:
+        reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
+    except KeyboardInterrupt:
+        typer.echo("Stopped at once; what is booked stays booked, and the next run goes on from there.", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
     else:
@@ -49,11 +53,11 @@ def show(reports: list[JobReport]) -> None:
     console.print(output.report_table(reports))
     for report in reports:
         if report.event and report.event.text:
-            console.print(output.harmless(f"{report.job_id}: {report.event.reason}: {report.event.text}"))
+            typer.echo(output.harmless(f"{report.job_id}: {report.event.reason}: {report.event.text}"))
         elif report.event and report.failed:
             console.print(f"See why items failed: tallybook items {report.job_id}")
         if report.note:
-            console.print(output.harmless(f"{report.job_id}: {report.note}"))
+            typer.echo(output.harmless(f"{report.job_id}: {report.note}"))
 
 
 async def export(settings: Settings, *, job_id: str | None, calls: Counter[str]) -> list[JobReport]:

@@ -66,10 +66,13 @@ def serve(
             typer.echo(json.dumps(told))
         else:
             typer.echo(
-                f"Sandbox of Pleo at {address.url}\n"
-                f"its own API at {address.url}/_sandbox, its OpenAPI at {address.url}/openapi.json"
+                f"A local Pleo is running at {address.url}; Ctrl-C ends it.\n"
+                f"  company       {address.company_id}\n"
+                f"  API key       {address.api_key}\n"
+                f"  access token  {address.access_token}\n"
+                f"Press its Export button:       curl -X POST {address.url}/_sandbox/exports\n"
+                f"Everything it can be told to:  {address.url}/openapi.json"
             )
-            typer.echo(f"company {address.company_id}, API key {address.api_key}, access token {address.access_token}")
         sys.stdout.flush()
 
     if stop_with_stdin:

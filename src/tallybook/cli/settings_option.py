@@ -34,5 +34,7 @@ def load(config: Path | None) -> Settings:
     except SettingsError as error:
         if named is not None:
             raise
-        nowhere = f"there is no settings file {DEFAULT_CONFIG} here; name one with --config or {settings.CONFIG_VARIABLE}"
+        nowhere = (
+            f"there is no settings file {DEFAULT_CONFIG} here; name one with --config or {settings.CONFIG_VARIABLE}"
+        )
         raise SettingsError([nowhere, *error.problems]) from None

@@ -272,10 +272,13 @@ def _part_file(directory: Path, where: str) -> Iterator[tuple[BinaryIO, Path]]:
     except OSError as error:
         raise _no_room(where, error) from error
     path = Path(name)
+    file = os.fdopen(number, "wb")
     try:
-        with os.fdopen(number, "wb") as file:
-            yield file, path
+        yield file, path
     finally:
+        # What counts is flushed by now; after a failed write, closing would try and fail again, in its own words.
+        with contextlib.suppress(OSError):
+            file.close()
         path.unlink(missing_ok=True)
 
 

@@ -20,7 +20,9 @@ async def detect(pleo: PleoClient, company_id: str) -> list[ExportJob]:
     Raises:
         PleoError: Pleo did not answer, or refused.
     """
-    jobs = [job async for job in pleo.jobs(company_id=company_id, statuses=ELIGIBLE)]
+    listed = [job async for job in pleo.jobs(company_id=company_id, statuses=ELIGIBLE)]
+    # Another company's job, or one that is final, is not ours to start even if Pleo lists it.
+    jobs = [job for job in listed if job.company_id == company_id and job.status in ELIGIBLE]
     return sorted(jobs, key=lambda job: (job.created_at, job.id))
 
 

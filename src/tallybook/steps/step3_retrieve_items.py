@@ -9,6 +9,8 @@ from tallybook.outcome import ItemResult, Tally
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.models import FINAL_ITEM_STATUSES
 
+READINGS = 2
+
 
 class Worklist:
     """The entries of a job that still need a result, in Pleo's order, and the tally of those that have one.
@@ -45,8 +47,11 @@ class Worklist:
         return [str(UUID(bytes=key)) for key, _ in zip(self._open, range(count), strict=False)]
 
 
-async def worklist(pleo: PleoClient, job_id: str, *, page_size: int) -> Worklist:
+async def worklist(pleo: PleoClient, job_id: str, *, page_size: int, announced: int = 0) -> Worklist:
     """Read all pages of the control list before anything is recorded.
+
+    A list shorter than the number of items the job `announced` is read once more, and what either reading shows
+    counts: an entry that is hidden while the list shifts would be neither booked nor reported.
 
     Repeat: safe; after a killed run it shows what that run had reported, and only the rest is done.
     Raises:
@@ -54,13 +59,16 @@ async def worklist(pleo: PleoClient, job_id: str, *, page_size: int) -> Worklist
     """
     found = Worklist()
     seen: set[bytes] = set()
-    async for item in pleo.job_items(job_id, page_size=page_size):
-        key = UUID(item.accounting_entry_id).bytes
-        if key in seen:  # a list that shifts while it is paged may show an entry twice
-            continue
-        seen.add(key)
-        if item.status in FINAL_ITEM_STATUSES:
-            found.tally.add_item(item)
-        else:
-            found.add(item.accounting_entry_id)
+    for _ in range(READINGS):
+        async for item in pleo.job_items(job_id, page_size=page_size):
+            key = UUID(item.accounting_entry_id).bytes
+            if key in seen:  # a list that shifts while it is paged may show an entry twice
+                continue
+            seen.add(key)
+            if item.status in FINAL_ITEM_STATUSES:
+                found.tally.add_item(item)
+            else:
+                found.add(item.accounting_entry_id)
+        if len(seen) >= announced:
+            break
     return found

@@ -7,9 +7,12 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from tallybook.accounting.errors import EntryInvalid
+from tallybook.bookkeeping.content_hash import content_hash
 from tallybook.outcome import ItemResult, failed
 from tallybook.pleo.client import PleoClient
+from tallybook.pleo.errors import PleoAnswerUnreadable
 from tallybook.pleo.models import ExportItem, UnreadableItem
+from tallybook.pleo.pages import PAGES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ async def fetch(
                 entry_id,
                 EntryInvalid(f"Pleo sent this entry for another company ({row.company_id}); ask Pleo's support"),
             )
-        elif entry_id in items and items[entry_id] != row:
+        elif entry_id in items and content_hash(items[entry_id]) != content_hash(row):
             faults[entry_id] = failed(
                 entry_id, EntryInvalid("Pleo sent this entry twice with different content; export it again")
             )
@@ -65,6 +68,19 @@ async def fetch(
         failed=tuple(faults.values()),
         next_cursor=page.info.end_cursor if page.info.has_next_page else None,
     )
+
+
+def go_on_at(cursor: str, passed: set[str]) -> None:
+    """Note where the next page begins, and refuse to go round in circles.
+
+    Raises:
+        PleoAnswerUnreadable: a cursor came back a second time, or the list has no end.
+    """
+    if cursor in passed or len(passed) >= PAGES_MAX:
+        raise PleoAnswerUnreadable(
+            f"Pleo's list of export items goes round in circles after {len(passed) + 1} pages; ask Pleo's support"
+        )
+    passed.add(cursor)
 
 
 def without_data(entry_ids: Sequence[str]) -> list[ItemResult]:

@@ -10,8 +10,9 @@ Source: Pleo guide "Accounting system processing workflow".
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,17 +34,20 @@ from tallybook.bookkeeping.plan import Books, FileToFetch, plan
 from tallybook.bookkeeping.rules import AttachmentRule, Rules
 from tallybook.clock import Clock
 from tallybook.errors import TallybookError
-from tallybook.outcome import ItemResult, failed, successful
+from tallybook.outcome import ItemResult, failed, short, successful
 from tallybook.pleo.errors import ReceiptError
 from tallybook.pleo.models import ExportItem
 from tallybook.pleo.receipts import ReceiptDownloader
 
 _Answer = TypeVar("_Answer")
+_Thing = TypeVar("_Thing")
 log = structlog.get_logger()
 
 # Doubt is settled by search and repetition this often, waiting 1 s, then 2 s; after that the entries fail.
 ATTEMPTS = 3
 PASSING = (AccountingUnreachable, AccountingTimeout, AccountingRateLimited)
+NO_ANSWER = "The accounting system gave no answer"
+MAYBE_BOOKED = "This entry may be in the books already; look for it there before you export it again."
 
 
 @dataclass(slots=True)
@@ -90,6 +94,7 @@ class Recorder:
     spool: Path
     clock: Clock
     link_changed: bool = False  # books.on_changed = "link"
+    taken_up: bool = False  # an earlier run may have written what it did not report
     _attempts: int = ATTEMPTS  # 1 once the books were down for a whole page: later pages fail fast
 
     async def prepare(self, items: Sequence[ExportItem], page: str) -> Prepared:
@@ -97,13 +102,12 @@ class Recorder:
 
         Repeat: safe; writes nothing but files under `spool`.
         """
-        folder = self.spool / page
-        folder.mkdir(parents=True, exist_ok=True)
-        prepared = Prepared(folder)
+        prepared = Prepared(self._folder(page))
         by_key = {EntryKey(item.company_id, item.accounting_entry_id): item for item in items}
         try:
             # Before planning: an entry that is booked is linked, even if its period was closed since.
-            prepared.found.update(await self._patiently(lambda: self.books.find(list(by_key))))
+            prepared.found.update(await self._patiently(partial(self._find, list(by_key))))
+            self._require_certainty()
         except AccountingError as error:
             for key in by_key:
                 prepared.fail(key, error)
@@ -119,6 +123,33 @@ class Recorder:
         await self._download(prepared, wanted)
         return prepared
 
+    def _folder(self, page: str) -> Path:
+        folder = self.spool / page
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TallybookError(
+                f"Receipts cannot be kept on their way to the books in {folder} ({error.strerror}); make room there"
+            ) from error
+        return folder
+
+    def _require_certainty(self) -> None:
+        if self.taken_up and not self.books.capabilities.can_find:
+            raise AccountingTimeout(f"{MAYBE_BOOKED} An earlier run ended before it reported this entry.")
+
+    async def _find(self, keys: Sequence[EntryKey]) -> dict[EntryKey, Recorded]:
+        """Search in batches, where the books can be searched; what was not asked about is passed over."""
+        found: dict[EntryKey, Recorded] = {}
+        if self.books.capabilities.can_find:
+            for batch in self._batches(keys):
+                answer = await self.books.find(batch)
+                found |= {key: answer[key] for key in batch if key in answer}
+        return found
+
+    def _batches(self, things: Sequence[_Thing]) -> list[Sequence[_Thing]]:
+        size = self.books.capabilities.batch_size
+        return [things[start : start + size] for start in range(0, len(things), size)]
+
     def _planned(self, item: ExportItem, today: date, prepared: Prepared) -> tuple[FileToFetch, ...]:
         planned = plan(item, self.rules, self.known, today=today)
         for note in planned.notes:
@@ -128,12 +159,10 @@ class Recorder:
 
     def _linked(self, recorded: Recorded, item: ExportItem) -> tuple[FileToFetch, ...]:
         """Judge an entry that is in the books; a run that was killed may have left it without some of its files."""
-        if recorded.content_hash == content_hash(item):
+        if self.link_changed or recorded.content_hash == content_hash(item):
             files, _ = files_to_fetch(item.files, self.rules)
             attached = {position for position, _ in recorded.attached}
             return tuple(file for file in files if file.position not in attached)
-        if self.link_changed:
-            return ()
         raise EntryChanged(
             f"This entry is in the books already as {recorded.external_id} and has changed in Pleo since; correct "
             f"{recorded.external_id} in the accounting system by hand, or set books.on_changed in the Settings"
@@ -189,10 +218,8 @@ class Recorder:
 
     async def _write(self, prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
         recorded = list(prepared.found.values())
-        entries = list(prepared.entries.values())
         results: list[ItemResult] = []
-        for start in range(0, len(entries), self.books.capabilities.batch_size):
-            batch = entries[start : start + self.books.capabilities.batch_size]
+        for batch in self._batches(list(prepared.entries.values())):
             for answer in await self._record_batch(batch):
                 if isinstance(answer, Recorded):
                     recorded.append(answer)
@@ -201,32 +228,38 @@ class Recorder:
         return recorded, results
 
     async def _record_batch(self, batch: Sequence[Entry]) -> list[Recorded | ItemResult]:
-        """Write a batch; after doubt search for it first, keep what is there and repeat only the rest."""
+        """Write a batch; after doubt search for it first, keep what is there and repeat only the rest.
+
+        Also a failure that will not pass may have come after a part was written: then it is searched for, once.
+        """
         answers: list[Recorded | ItemResult] = []
         outstanding = {entry.key: entry for entry in batch}
-        doubt, down = False, AccountingError("The accounting system gave no answer")
+        can_find = self.books.capabilities.can_find
+        doubt, given_up, down = False, False, AccountingError(NO_ANSWER)
         for attempt in range(self._attempts + 1):  # the last round searches, it writes no more
-            if not outstanding:
+            if not outstanding or (doubt and not can_find):
                 break
             if attempt:
                 await self.clock.sleep(attempt)
             try:
-                if doubt and self.books.capabilities.can_find:
-                    for key, recorded in (await self.books.find(list(outstanding))).items():
-                        answers.append(recorded)
-                        del outstanding[key]
-                if attempt == self._attempts or (doubt and not self.books.capabilities.can_find):
+                for key, recorded in (await self._find(list(outstanding)) if doubt else {}).items():
+                    answers.append(recorded)
+                    del outstanding[key]
+                if given_up or attempt == self._attempts:
                     break
                 doubt = True
                 for answer in await self.books.record(list(outstanding.values())) if outstanding else ():
+                    if outstanding.pop(answer.key, None) is None:
+                        continue  # nobody asked
                     answers.append(failed(answer.key.entry_id, answer.error) if isinstance(answer, Refused) else answer)
-                    del outstanding[answer.key]
             except AccountingError as error:
                 down = error
-                if not isinstance(error, PASSING):
+                if given_up:
                     break
+                given_up = not isinstance(error, PASSING)
         self._attempts = 1 if outstanding else ATTEMPTS
-        return answers + [failed(key.entry_id, down) for key in outstanding]
+        lost = [failed(key.entry_id, down) for key in outstanding]
+        return answers + (lost if can_find else [_maybe_booked(result) for result in lost])
 
     async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """Make a call that is safe to repeat, and repeat it while the books are only passingly away."""
@@ -247,7 +280,7 @@ class Recorder:
         if not files:
             return recorded, []
         try:
-            refused = {answer.key: answer.error for answer in await self._patiently(lambda: self.books.attach(files))}
+            refused = {answer.key: answer.error for answer in await self._patiently(partial(self.books.attach, files))}
         except AccountingError as error:
             without = {entry.key for entry, _ in files}
             return (
@@ -269,12 +302,20 @@ class Recorder:
             return recorded, []
         posted = [entry for entry in recorded if entry.state is not PostingState.DRAFT]
         results: list[ItemResult] = []
-        try:
-            for answer in await self._patiently(lambda: self.books.post(drafts)):
-                if isinstance(answer, Refused):
-                    results.append(failed(answer.key.entry_id, answer.error))
-                else:
+        for batch in self._batches(drafts):
+            try:
+                answers = {answer.key: answer for answer in await self._patiently(partial(self.books.post, batch))}
+            except AccountingError as error:
+                results += [failed(entry.key.entry_id, error) for entry in batch]
+                continue
+            for entry in batch:
+                answer = answers.get(entry.key)
+                if isinstance(answer, Recorded):
                     posted.append(answer)
-        except AccountingError as error:
-            results += [failed(entry.key.entry_id, error) for entry in drafts]
+                else:
+                    results.append(failed(entry.key.entry_id, answer.error if answer else AccountingError(NO_ANSWER)))
         return posted, results
+
+
+def _maybe_booked(result: ItemResult) -> ItemResult:
+    return replace(result, text=short(f"{MAYBE_BOOKED} {result.text}"))

@@ -4,7 +4,7 @@ Source: Pleo guide "Update export items"; definition PUT /v3/export-jobs/{jobId}
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from tallybook.clock import Clock
 from tallybook.errors import TallybookError
@@ -43,9 +43,10 @@ async def update_items(
             if attempt:
                 await clock.sleep(attempt)
             answer = await pleo.update_items(job_id, [_update(result) for result in outstanding.values()])
+            refused = {error.accounting_entry_id for error in answer.errors}
             for item in answer.data:
                 result = outstanding.get(item.accounting_entry_id)
-                if result is not None and item.status == _status(result):
+                if result is not None and item.accounting_entry_id not in refused and item.status == _status(result):
                     acknowledged(outstanding.pop(item.accounting_entry_id))
             if not outstanding:
                 break
@@ -64,13 +65,17 @@ def _status(result: ItemResult) -> ItemStatus:
     return ItemStatus.SUCCESSFUL if result.successful else ItemStatus.FAILED
 
 
+def _instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
 def _update(result: ItemResult) -> ItemUpdate:
     return ItemUpdate(
         accounting_entry_id=result.entry_id,
         status=_status(result),
         external_id=result.external_id,
         external_url=result.external_url,
-        exported_at=f"{result.exported_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if result.exported_at else None,
+        exported_at=_instant(result.exported_at) if result.exported_at else None,
         failure_reason=result.text,
         failure_reason_type=result.reason,
     )

@@ -4,7 +4,7 @@ Source: Pleo guide "Update and complete the export job".
 """
 
 from tallybook.failure_reasons import SHARED_CAUSES
-from tallybook.outcome import FinalEvent, Tally
+from tallybook.outcome import FinalEvent, Tally, short
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.models import ItemFailureReason, JobEvent, JobFailureReason
 
@@ -29,7 +29,7 @@ def decide(tally: Tally) -> FinalEvent:
     return FinalEvent(
         JobEvent.FAILED,
         reason or JobFailureReason.VALIDATION_FAILURE,
-        f"{count} of this export failed{first}",
+        short(f"{count} of this export failed{first}"),
     )
 
 

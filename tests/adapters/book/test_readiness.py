@@ -227,3 +227,18 @@ def test_path_must_name_a_file(path: str) -> None:
     """An empty path, or one no system has, is refused."""
     with pytest.raises(SettingsError, match=r"books\.book\.path"):
         ADAPTER.open({"path": path})
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "0001-01-01T00:00:00+14:00", "2026-02-31T00:00:00+00:00"])
+async def test_an_instant_nobody_can_read(book: Book, make: Any, stranger: sqlite3.Connection, text: str) -> None:
+    """Another program wrote into a draft: the book says which entry is damaged, in words."""
+    entry = make.entry()
+    await book.record([entry])
+    stranger.execute("UPDATE entries SET recorded_at = ?", (text,))
+    with pytest.raises(AccountingUnreachable, match="000001"):
+        await book.find([entry.key])
+
+
+async def test_company_in_capitals(book_path: Path) -> None:
+    """Ids are compared without regard to case, as Pleo shows them in both."""
+    await _check(book_path, company_id="C")

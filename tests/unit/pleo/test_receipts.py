@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import logging
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -299,3 +300,18 @@ def test_no_error_of_the_library_is_forgotten() -> None:
     assert all(issubclass(kind, receipts._FOREIGN) for kind in kinds)
     assert issubclass(socket.gaierror, receipts._FOREIGN)
     assert len(list(_kin(ReceiptError))) == 5
+
+
+async def test_a_full_disk_fails_the_receipt_and_nothing_else(
+    server: HostileServer, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Closing the file tries to write once more: that failure is the same one, and none of Python's own escapes."""
+    server.will(http(200, PDF * 100))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # stands for a disk with 1000 bytes left
+    try:
+        with pytest.raises(ReceiptUnavailable, match="make room"):
+            await _fetch(server, clock, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert _left(tmp_path) == []

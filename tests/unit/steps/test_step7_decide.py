@@ -1,6 +1,6 @@
 import pytest
 
-from tallybook.outcome import ItemResult, Tally
+from tallybook.outcome import REASON_LENGTH_MAX, ItemResult, Tally
 from tallybook.pleo.models import ItemFailureReason, JobEvent, JobFailureReason
 from tallybook.steps.step7_complete_job import decide
 
@@ -60,3 +60,13 @@ def test_different_causes_are_no_shared_cause() -> None:
     """Even if a job can have both."""
     final = decide(tally(ItemFailureReason.ACCOUNTING_SYSTEM_TIMEOUT, ItemFailureReason.INVALID_CONFIGURATION))
     assert final.reason is JobFailureReason.VALIDATION_FAILURE
+
+
+def test_a_long_first_reason_is_cut_to_one_line() -> None:
+    """It may come from an earlier run's report as Pleo has it, and a person reads it in a list."""
+    found = Tally()
+    found.add_result(ItemResult(ENTRY, reason=ItemFailureReason.TAG_UNKNOWN, text="no\n" * 5000))
+    text = decide(found).text
+    assert text is not None
+    assert "\n" not in text
+    assert len(text) <= REASON_LENGTH_MAX

@@ -26,10 +26,11 @@ BookOption = Annotated[
     Path | None, typer.Option("--book", help="The book's file; else books.book.path of the settings.")
 ]
 ConfigOption = Annotated[
-    Path, typer.Option("--config", envvar="TALLYBOOK_CONFIG", help="The settings file that names the book.")
+    Path, typer.Option("--config", "-c", envvar="TALLYBOOK_CONFIG", help="The settings file that names the book.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+FirstDay = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="FROM", help="The first day: 2026-10-01.")]
+LastDay = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], metavar="TO", help="The last day: 2026-10-31.")]
 
 CONFIG = Path("tallybook.toml")
 _TOLD = {
@@ -120,7 +121,7 @@ def view(
     config: ConfigOption = CONFIG,
     folder: Annotated[Path | None, typer.Option("--dir", help="Export there; else beside the book.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
 ) -> None:
     """Export the book and open it in Fava, read-only."""
     with _book(book, config) as opened_book:
@@ -140,7 +141,7 @@ def _program(name: str) -> str:
 
 
 @app.command()
-def close(from_on: Day, to_on: Day, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
+def close(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Close a period, both days included; its drafts must be posted before."""
     with _book(book, config) as opened_book:
         reference.close(opened_book, from_on.date(), to_on.date())
@@ -148,7 +149,7 @@ def close(from_on: Day, to_on: Day, book: BookOption = None, config: ConfigOptio
 
 
 @app.command()
-def reopen(from_on: Day, to_on: Day, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
+def reopen(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Open these days again."""
     with _book(book, config) as opened_book:
         reference.reopen(opened_book, from_on.date(), to_on.date())
@@ -161,7 +162,7 @@ def _say_closed(file: BookFile) -> None:
 
 
 @app.command()
-def post(from_on: Day, to_on: Day, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
+def post(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Finalise the drafts of these days."""
     with _book(book, config) as opened_book:
         posted = recording.post_days(opened_book, from_on.date(), to_on.date())

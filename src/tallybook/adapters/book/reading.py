@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tallybook.accounting.entry import EntryKey, PostingState, Recorded
+from tallybook.accounting.errors import AccountingUnreachable
 from tallybook.accounting.system import Account, ClosedPeriod, ReferenceData, TaxCode, Vendor
 from tallybook.adapters.book.database import BookFile
 from tallybook.adapters.book.texts import link_part
@@ -71,7 +72,7 @@ def stored(file: BookFile, keys: Sequence[EntryKey], view_url: str | None) -> di
         recorded = Recorded(
             key=key,
             external_id=external_id(number),
-            recorded_at=datetime.fromisoformat(recorded_at),
+            recorded_at=_instant(recorded_at, number),
             state=PostingState(state),
             content_hash=content_hash,
             external_url=external_url(view_url, entry_id),
@@ -84,6 +85,21 @@ def stored(file: BookFile, keys: Sequence[EntryKey], view_url: str | None) -> di
 def instant_text(instant: datetime) -> str:
     """Write an instant the way the book keeps it; it is read back as the same instant."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _instant(text: str, number: int) -> datetime:
+    """Read back what `instant_text` wrote; another program may have written over it.
+
+    Raises:
+        AccountingUnreachable: it cannot be read.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise AccountingUnreachable(
+            f"Entry {external_id(number)} of the book does not say when it was recorded ({text[:40]!r}); "
+            "restore the book from a backup"
+        ) from error
 
 
 def reference_data(file: BookFile) -> ReferenceData:

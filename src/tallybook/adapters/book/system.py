@@ -57,7 +57,7 @@ class Book:
             AccountingTimeout: another program keeps the book locked.
         """
         bound = self.settings.company_id
-        if bound is not None and bound != need.company_id:
+        if bound is not None and bound.casefold() != need.company_id.casefold():
             raise AccountingSettingInvalid(
                 f"The book {self.settings.path} belongs to the company {bound}, and the job to {need.company_id}; "
                 "correct books.book.company_id or books.book.path"
