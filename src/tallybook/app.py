@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -88,8 +89,11 @@ class AlreadyRunning(TallybookError):
 
 
 @contextmanager
-def only_run(settings: PleoSettings) -> Iterator[None]:
+def only_run(settings: PleoSettings) -> Iterator[Path]:
     """Be the one run of this user on this machine that exports for the company, for the length of a block.
+
+    Gives a folder of its own for receipts on their way, empty, and gone afterwards; what a killed run left in it is
+    deleted first.
 
     The lock is the system's: it goes with the process that holds it, however that ends.
 
@@ -111,11 +115,26 @@ def only_run(settings: PleoSettings) -> Iterator[None]:
                 f"another run is exporting for the company {settings.company_id}; wait for its end, then run again"
             )
         try:
-            yield
+            with _fresh_folder(path.with_suffix(".spool")) as spool:
+                yield spool
         finally:
             path.unlink(missing_ok=True)  # while it is still ours
     finally:
         os.close(lock)
+
+
+@contextmanager
+def _fresh_folder(folder: Path) -> Iterator[Path]:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise SettingsError([f"{folder} cannot be used ({error.strerror}); set TMPDIR to another directory"]) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _taken(lock: int, path: Path) -> bool:
@@ -139,7 +158,7 @@ async def company(
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        stack.enter_context(only_run(settings.pleo))
+        spool = stack.enter_context(only_run(settings.pleo))
         pleo = pleo_client(settings.pleo, clock, observer=observer)
         stack.push_async_callback(pleo.aclose)
         books = open_books(settings)
@@ -165,7 +184,7 @@ async def company(
             receipts=receipts,
             rules=rules(settings, books.capabilities),
             clock=clock,
-            spool=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tallybook-"))),
+            spool=spool,
             link_changed=settings.books.on_changed is OnChanged.LINK,
             page_size=settings.pleo.page_size,
             items_per_update=settings.pleo.items_per_update,

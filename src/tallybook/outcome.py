@@ -101,6 +101,7 @@ class JobReport:
     """What a run did with one job.
 
     `event` is None when the run ended before the job did; `note` then says why, and what happens next.
+    `was_completed` says that the job was completed before this run came to it.
     """
 
     job_id: str
@@ -110,3 +111,9 @@ class JobReport:
     failed: int
     seconds: float
     note: str | None = None
+    was_completed: bool = False
+
+    @property
+    def completed(self) -> bool:
+        """Whether the job ended `completed`, by this run or before it."""
+        return self.was_completed or (self.event is not None and self.event.event is JobEvent.COMPLETED)

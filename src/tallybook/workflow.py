@@ -119,7 +119,7 @@ async def export_job(
 async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[], bool]) -> JobReport:
     started = await checkpoint("1 start", run.start)
     if started["note"]:
-        return run.report(None, started["note"])
+        return replace(run.report(None, started["note"]), was_completed=started["completed"], items=started["items"])
     run.job_is(started)
     final = _event(await checkpoint("2 validate", run.validate))
     number, after = 1, None
@@ -159,8 +159,9 @@ class _Run:
 
     async def start(self) -> Json:
         job = await step1.start(self.company.pleo, self.job_id)
-        if job is None:
-            return {"note": "the job was final already; there was nothing to do"}
+        if job.status not in step1.ELIGIBLE:
+            was = {"note": f"the job was final already ({job.status}); there was nothing to do"}
+            return was | {"completed": job.status == JobStatus.COMPLETED, "items": job.number_of_items}
         self._started_here = job.status == JobStatus.PENDING
         return {
             "note": None,

@@ -129,5 +129,6 @@ def test_a_job_that_was_final_already_is_not_touched(stage: Stage) -> None:
     stage.run(job)
     sent = [call for call in stage.journal() if call["method"] != "GET"]
     (report,) = stage.run(job)
-    assert "final already" in (report.note or "")
+    assert "final already (completed)" in (report.note or "")
+    assert report.completed
     assert [call for call in stage.journal() if call["method"] != "GET"] == sent

@@ -17,7 +17,7 @@ def test_a_run_cancelled_after_any_call_is_taken_up_by_the_next(
     """Wherever it stopped: each entry is booked once, one `started`, one final event, nothing left on disk."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "passing"))
     (tmp_path / "passing").mkdir()
-    stage.found(9)
+    stage.add(*[{"files": []}] * 9)
     stage.changes = {"pleo": {"page_size": 3}, "books": {"posting": "posted"}}
     job, runs = stage.press_export(), 0
     while stage.job(job)["status"] in {"pending", "in_progress"}:

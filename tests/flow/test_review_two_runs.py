@@ -55,3 +55,16 @@ def test_runs_for_two_companies_do_not_wait_for_each_other(stage: Stage) -> None
             pass
 
     asyncio.run(both())
+
+
+def test_receipts_that_a_killed_run_left_behind_are_deleted_by_the_next(stage: Stage) -> None:
+    """They are somebody's receipts, in a folder that only this user can read."""
+    with app.only_run(stage.settings().pleo) as spool:
+        pass
+    spool.mkdir()
+    (spool / "receipt.pdf").write_bytes(b"%PDF-1.7")
+    with app.only_run(stage.settings().pleo) as again:
+        assert again == spool
+        assert list(again.iterdir()) == []
+        assert again.stat().st_mode & 0o077 == 0
+    assert not spool.exists()

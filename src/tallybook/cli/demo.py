@@ -35,7 +35,8 @@ def demo(
     """
     try:
         ended_well = asyncio.run(_Demo(scene.place(folder), items, seed, keep=keep, as_json=as_json).play())
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        typer.echo("Stopped at once.", err=True)
         raise typer.Exit(130) from None
     if not ended_well:
         raise typer.Exit(1)
@@ -50,11 +51,15 @@ class _Demo:
 
     async def play(self) -> bool:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self.stopping.set)
+
+        def stop() -> None:
+            self.stopping.set()
+            loop.remove_signal_handler(signal.SIGINT)  # a second Ctrl-C interrupts at once
+
+        loop.add_signal_handler(signal.SIGINT, stop)
         async with scene.sandbox_process(self.place.pleo) as sandbox:
-            self.out.print(
-                f"A local Pleo is running at {sandbox.url}; its company has {self.items} expenses to export."
-            )
+            expenses = _counted(self.items, "expense")
+            self.out.print(f"A local Pleo is running at {sandbox.url}; its company has {expenses} to export.")
             await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
             first = await self._export(sandbox, "First export", only_failed=False)
             if first is not None and first.failed and first.event is not None:
@@ -90,7 +95,7 @@ class _Demo:
         self.reports.append(report)
         self.out.print()
         self.out.print(_report_text(title, report))
-        if report.failed:
+        if report.failed and report.event is not None:
             self.out.print(_failed_table(await scene.failed_items(self.place, job_id)))
         return report
 
@@ -132,11 +137,15 @@ class _Demo:
 
 
 def _report_text(title: str, report: JobReport) -> str:
-    ended = report.event.event.value if report.event else f"not ended: {report.note}"
+    ended = f"Final event sent to Pleo: {report.event.event}" if report.event else f"No final event yet: {report.note}"
     return (
-        f"{title}: {report.items} items, {report.successful} successful, {report.failed} failed "
-        f"in {report.seconds:.1f} s. Final event sent to Pleo: {ended}"
+        f"{title}: {_counted(report.items, 'item')}, {report.successful} successful, {report.failed} failed "
+        f"in {report.seconds:.1f} s. {ended}"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _failed_table(items: Sequence[ExportJobItem]) -> Table:

@@ -16,7 +16,6 @@ from tallybook.cli import output
 from tallybook.cli.settings_option import Config, load
 from tallybook.outcome import JobReport
 from tallybook.pleo.client import CallRecord
-from tallybook.pleo.models import JobEvent
 from tallybook.settings import Settings
 
 
@@ -40,7 +39,7 @@ def run(
         typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
     else:
         show(reports)
-    if not all(report.event and report.event.event is JobEvent.COMPLETED for report in reports):
+    if not all(report.completed for report in reports):
         raise typer.Exit(1)
 
 

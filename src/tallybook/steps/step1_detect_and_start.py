@@ -26,10 +26,10 @@ async def detect(pleo: PleoClient, company_id: str) -> list[ExportJob]:
     return sorted(jobs, key=lambda job: (job.created_at, job.id))
 
 
-async def start(pleo: PleoClient, job_id: str) -> ExportJob | None:
-    """Take one job on: read it, then send `started`. None: it is final already, there is nothing to do.
+async def start(pleo: PleoClient, job_id: str) -> ExportJob:
+    """Take one job on: read it, then send `started`; returns it as it was read, pending, in progress or final.
 
-    A job already `in_progress` is ours from an earlier run: nothing is sent.
+    A job already `in_progress` is ours from an earlier run: nothing is sent. A final one is nothing to start.
 
     Repeat: safe; the job is read again, so a lost answer does not lead to a second `started`.
     Raises:
@@ -37,12 +37,9 @@ async def start(pleo: PleoClient, job_id: str) -> ExportJob | None:
     Source: Pleo guide "Detect and start export jobs"; definition POST /v3/export-job-events.
     """
     job = await pleo.job(job_id)
-    if job.status == JobStatus.IN_PROGRESS:
-        return job
-    if job.status != JobStatus.PENDING:
-        return None
-    try:
-        await pleo.move_job(job_id, JobEvent.STARTED)
-    except JobEventConflict:  # it became final between the read and the event
-        return None
+    if job.status == JobStatus.PENDING:
+        try:
+            await pleo.move_job(job_id, JobEvent.STARTED)
+        except JobEventConflict as conflict:  # it became final between the read and the event
+            return conflict.job
     return job
