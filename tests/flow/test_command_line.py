@@ -38,13 +38,13 @@ def test_broken_toml_is_named_with_its_line(stage: Stage, tallybook: Command) ->
 def test_everything_wrong_with_the_settings_is_said_at_once(stage: Stage, tallybook: Command) -> None:
     """Unknown names come with the nearest known one, a variable's like a file's."""
     text = stage.place.config.read_text(encoding="utf-8")
-    text = text.replace("company_id", "compny_id").replace("[pleo]", '[pleo]\npage_size = "many"')
+    text = text.replace("company_id", "companyid_id").replace("[pleo]", '[pleo]\npage_size = "many"')
     stage.place.config.write_text(f"page_sze = 3\n{text}", encoding="utf-8")
     ended = tallybook("run", TALLYBOOK_PLEO_BASE_URI="x")
     assert (ended.code, ended.out) == (2, "")
     for sentence in (
         "unknown setting page_sze; did you mean pleo.page_size?",
-        "unknown setting pleo.compny_id; did you mean company_id?",
+        "unknown setting pleo.companyid_id; did you mean company_id?",
         "pleo.company_id is missing",
         "pleo.page_size must be a whole number",
         "unknown variable TALLYBOOK_PLEO_BASE_URI; did you mean TALLYBOOK_PLEO_BASE_URL?",

@@ -4,6 +4,8 @@ Exit codes: 0 all went well, 1 something did not (the text says what), 2 bad set
 """
 
 import importlib
+import os
+import signal
 import sys
 import traceback
 from importlib.metadata import entry_points
@@ -71,6 +73,9 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
+    except BrokenPipeError:  # `tallybook items JOB | head`: whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         what = f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
         typer.echo(f"the system refused ({what}); mend that and run again", err=True)

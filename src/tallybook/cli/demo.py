@@ -134,6 +134,11 @@ class _Demo:
             (f"tallybook book view --book {self.place.book}", "in a browser (needs tallybook[view])"),
         ):
             self.out.print(f"  {command}   # {meaning}")
+        if not self.keep:
+            port = url.rpartition(":")[2]
+            self.out.print(
+                f"The local Pleo is stopped; start it again: tallybook sandbox serve --port {port} --data {self.place.pleo}"
+            )
 
 
 def _report_text(title: str, report: JobReport) -> str:

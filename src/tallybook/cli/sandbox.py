@@ -77,6 +77,8 @@ def serve(
 
     if stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    # The server hands the signal that ended it on to whoever listened before: so the state is closed in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.serve(port=port, data=data, world=world.value, profile=profile.value, ready=ready)
     except OSError as error:
@@ -89,6 +91,6 @@ def serve(
 
 def _stop_with_stdin() -> None:
     """End with whoever holds the other end of stdin, also when that one is killed."""
-    while sys.stdin.buffer.read(1024):
+    while os.read(0, 1024):  # not through sys.stdin, whose lock a thread may not hold when the interpreter ends
         pass
     os.kill(os.getpid(), signal.SIGINT)

@@ -37,7 +37,6 @@ _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Refusals that a second attempt may mend: slow, too many, or a fault over there.
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
-_LINK_DEAD = frozenset({401, 403, 404, 410})
 
 # What the HTTP library and the layers below it raise, all of them: no common root exists.
 _FOREIGN = (
@@ -235,7 +234,7 @@ class ReceiptDownloader:
             )
 
     def _refused(self, link: Link, status: int, headers: dict[str, str]) -> Exception:
-        mend = "export the entry again from Pleo" if status in _LINK_DEAD else "try again later"
+        mend = "try again later" if status in _TRANSIENT else "export the entry again from Pleo"
         error = ReceiptUnavailable(f"the receipt's link at {link.where} answered with status {status}; {mend}")
         return _Again(error, retry_after_s(headers, self._clock.now())) if status in _TRANSIENT else error
 

@@ -181,8 +181,8 @@ def lane_counts(db: sqlite3.Connection) -> dict[Lane, int]:
 
 
 _STATE_COLUMNS: Final = """
-SELECT e.seq, e.entry_id, e.lane, e.trouble, e.mend_note, CASE WHEN ?1 THEN d.document END,
-  CASE WHEN ?1 THEN d.vendor_part END,
+SELECT e.seq, e.entry_id, e.lane, e.trouble, e.mend_note, CASE WHEN :documents THEN d.document END,
+  CASE WHEN :documents THEN d.vendor_part END,
   (SELECT json_object('exportJobId', j.id, 'status', i.status, 'externalId', i.external_id,
      'externalUrl', i.external_url, 'exportedAt', i.exported_at, 'failureReason', i.failure_reason,
      'failureReasonType', i.failure_reason_type)
@@ -199,8 +199,8 @@ def list_expenses(
     Repeat: safe, reads only.
     """
     rows = db.execute(
-        f"{_STATE_COLUMNS} WHERE e.seq > ?2 AND (?3 IS NULL OR e.lane = ?3) ORDER BY e.seq LIMIT ?4",
-        (with_documents, after, lane, limit),
+        f"{_STATE_COLUMNS} WHERE e.seq > :after AND (:lane IS NULL OR e.lane = :lane) ORDER BY e.seq LIMIT :limit",
+        {"documents": with_documents, "after": after, "lane": lane, "limit": limit},
     )
     return [_state(row) for row in rows]
 
@@ -212,7 +212,9 @@ def read_expense(db: sqlite3.Connection, entry_id: str) -> ExpenseState:
     Raises:
         Refusal: 404, no such expense.
     """
-    row = db.execute(f"{_STATE_COLUMNS} WHERE e.entry_id = ?2 ORDER BY e.seq LIMIT 1", (True, entry_id)).fetchone()
+    row = db.execute(
+        f"{_STATE_COLUMNS} WHERE e.entry_id = :id ORDER BY e.seq LIMIT 1", {"documents": True, "id": entry_id}
+    ).fetchone()
     if row is None:
         raise _no_such_expense(entry_id)
     return _state(row)

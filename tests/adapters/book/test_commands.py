@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -173,8 +172,8 @@ async def test_view(book: Book, book_path: Path, make: Any, tmp_path: Path) -> N
         assert link is not None
         assert _page(fava, link)[1].startswith(view_url)
     finally:
-        fava.send_signal(signal.SIGINT)
-        fava.communicate(timeout=30)
+        fava.kill()  # a signal that nobody can have told it to ignore
+        fava.communicate()
 
 
 def _start_view(*options: str | Path) -> "subprocess.Popen[bytes]":

@@ -199,6 +199,8 @@ def translated(path: Path) -> Iterator[None]:
         if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InternalError, sqlite3.NotSupportedError)):
             raise  # a mistake of ours, not of the file
         raise _from_sqlite(error, path) from error
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: nothing is wrong with the book
     except OSError as error:
         raise _from_system(error, path) from error
 

@@ -46,6 +46,8 @@ class ExportFolder:
             SettingsError: it is not ours to write to, or another export is writing to it.
             OSError: it cannot be created or written.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingsError([f"{self.path} is a file; name a folder to export to"])
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
