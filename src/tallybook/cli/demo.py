@@ -137,7 +137,8 @@ class _Demo:
         if not self.keep:
             port = url.rpartition(":")[2]
             self.out.print(
-                f"The local Pleo is stopped; start it again: tallybook sandbox serve --port {port} --data {self.place.pleo}"
+                "The local Pleo is stopped; start it again: "
+                f"tallybook sandbox serve --port {port} --data {self.place.pleo}"
             )
 
 
