@@ -40,6 +40,7 @@ from tallybook.steps import step7_complete_job as step7
 
 Json = Mapping[str, Any]
 log = structlog.get_logger()
+CLOSING_S = 1.0
 
 
 class Checkpoint(Protocol):
@@ -232,11 +233,14 @@ class _Run:
 
         Repeat: safe.
         """
-        if self._ahead is not None:
-            self._ahead.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TallybookError):
-                (await self._ahead).prepared.discard()
-            self._ahead = None
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        # A connection cut while it opens is lost to its pool: what is under way gets a moment to end by itself.
+        await asyncio.wait({ahead}, timeout=CLOSING_S)
+        ahead.cancel()
+        with contextlib.suppress(asyncio.CancelledError, TallybookError):
+            (await ahead).prepared.discard()
 
     async def _items(self) -> step3.Worklist:
         if self._worklist is None:
