@@ -15,7 +15,7 @@ from tallybook.adapters.book import reference
 from tallybook.adapters.book.settings import BookSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-ROW = re.compile(r"^\| `((?:pleo|books|accounts)\.[a-z_.]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `((?:pleo|books|accounts|webhooks)\.[a-z_.]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
 CHART_ROW = re.compile(r"^\| (?:`\[+([a-z_]+)\]+` )?\| `([a-z_]+)` \| .+ \|$", re.MULTILINE)
 TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
@@ -50,6 +50,7 @@ def test_the_page_names_every_setting_with_its_default() -> None:
         "pleo": settings.PleoSettings,
         "books": settings.BooksSettings,
         "accounts": settings.AccountsSettings,
+        "webhooks": settings.WebhooksSettings,
     }
     known = {f"{section}.{key}": default(sections[section], key) for section, key in settings.known_paths()}
     known |= {f"books.book.{key}": default(BookSettings, key) for key in BookSettings.model_fields}
