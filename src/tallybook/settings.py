@@ -86,11 +86,15 @@ class PleoSettings(Section):
         return kind, value if isinstance(value, SecretStr) else _secret_file(f"pleo.{given[0]}", value)
 
 
-def _secret_file(name: str, path: Path) -> SecretStr:
+def _read_secret(name: str, path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that no file can have
         raise SettingsError([f"{name}: the file {str(path)!r} cannot be read ({type(error).__name__})"]) from None
+
+
+def _secret_file(name: str, path: Path) -> SecretStr:
+    text = _read_secret(name, path)
     if not text or not text.isprintable() or " " in text:
         raise SettingsError([f"{name}: the file {path} must hold the credential alone, on one line"])
     return SecretStr(text)
@@ -126,12 +130,39 @@ class BooksSettings(BaseModel):
         return found if isinstance(found, dict) else {}
 
 
+class WebhooksSettings(Section):
+    """`[webhooks]`: what Pleo signs its notifications with."""
+
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Return the signing secrets, read from their file if one was named; while one is replaced there are several.
+
+        Several stand on a line each, or in the variable with spaces between them.
+
+        Raises:
+            SettingsError: neither or both are set, or the file cannot be read or is empty.
+        """
+        if self.secret is not None and self.secret_file is None:
+            words = self.secret.get_secret_value().split()
+        elif self.secret_file is not None and self.secret is None:
+            words = _read_secret("webhooks.secret_file", self.secret_file).split()
+        else:
+            said = "no secret is set" if self.secret is None else "both a secret and a secret_file are set"
+            raise SettingsError([f"webhooks: {said}; set TALLYBOOK_WEBHOOKS_SECRET or webhooks.secret_file"])
+        if not words:
+            raise SettingsError(["webhooks: the secret is empty; `tallybook webhooks secret ID` shows Pleo's"])
+        return tuple(SecretStr(word) for word in words)
+
+
 class Settings(Section):
     """Everything Tallybook can be told."""
 
     pleo: PleoSettings
     books: BooksSettings = BooksSettings()
     accounts: AccountsSettings = AccountsSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -150,8 +181,9 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
         for name, variable in (
             ("pleo.api_key", "TALLYBOOK_PLEO_API_KEY"),
             ("pleo.access_token", "TALLYBOOK_PLEO_ACCESS_TOKEN"),
+            ("webhooks.secret", "TALLYBOOK_WEBHOOKS_SECRET"),
         )
-        if isinstance(table.get("pleo"), dict) and name.split(".")[1] in table["pleo"]
+        if isinstance(section := table.get(name.split(".")[0]), dict) and name.split(".")[1] in section
     ]
     books = table.get("books")
     problems += [
@@ -194,9 +226,10 @@ def _resolve_paths(table: dict[str, Any], base: Path) -> None:
         if isinstance(value, dict):
             _resolve_paths(value, base)
         elif isinstance(value, str) and value and key.endswith(_PATH_SUFFIXES):
+            named = Path(value)
             with suppress(RuntimeError):  # ~somebody who is not known here: the path stays as it stands
-                value = str(Path(value).expanduser())
-            table[key] = str(base / value)
+                named = named.expanduser()
+            table[key] = str(base / named)
 
 
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -232,7 +265,12 @@ def _adapter_path(variable: str) -> tuple[str, ...] | None:
     return ("books", parts[1], parts[2]) if len(parts) == 3 and parts[0] == "books" and all(parts) else None  # noqa: PLR2004 - books, adapter, key
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"pleo": PleoSettings, "books": BooksSettings, "accounts": AccountsSettings}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "pleo": PleoSettings,
+    "books": BooksSettings,
+    "accounts": AccountsSettings,
+    "webhooks": WebhooksSettings,
+}
 
 
 _FORMS = {

@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-CONTRACT = yaml.safe_load(
-    (Path(__file__).parents[2] / "contract" / "pleo-export-v3.openapi.yaml").read_text(encoding="utf-8")
-)
-OPERATIONS = [(path, method) for path, item in CONTRACT["paths"].items() for method in item]
+CONTRACTS = {
+    name: yaml.safe_load((Path(__file__).parents[2] / "contract" / name).read_text(encoding="utf-8"))
+    for name in ("pleo-export-v3.openapi.yaml", "pleo-webhooks.openapi.yaml")
+}
+OPERATIONS = [
+    (name, path, method)
+    for name, contract in CONTRACTS.items()
+    for path, item in contract["paths"].items()
+    for method in item
+]
 
 
 def resolved(document: dict[str, Any], part: Any) -> Any:
@@ -40,33 +46,39 @@ def own(reference_server: Any) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_operation_has_the_contracts_name_and_parameters(own: dict[str, Any], path: str, method: str) -> None:
+@pytest.mark.parametrize(("name", "path", "method"), OPERATIONS)
+def test_operation_has_the_contracts_name_and_parameters(
+    own: dict[str, Any], name: str, path: str, method: str
+) -> None:
     """Each operation carries the published operationId and exactly the published parameters."""
-    theirs, ours = CONTRACT["paths"][path][method], own["paths"][path][method]
+    contract = CONTRACTS[name]
+    theirs, ours = contract["paths"][path][method], own["paths"][path][method]
     assert ours["operationId"] == theirs["operationId"]
 
     def named(document: dict[str, Any], operation: Any) -> set[tuple[str, str, bool]]:
         parameters = [resolved(document, parameter) for parameter in operation.get("parameters", [])]
         return {(parameter["name"], parameter["in"], parameter["required"]) for parameter in parameters}
 
-    assert named(own, ours) == named(CONTRACT, theirs)
-    assert ours["security"] == CONTRACT["security"]
+    assert named(own, ours) == named(contract, theirs)
+    assert ours["security"] == contract["security"]
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_answers_and_bodies_have_the_contracts_members(own: dict[str, Any], path: str, method: str) -> None:
+@pytest.mark.parametrize(("name", "path", "method"), OPERATIONS)
+def test_answers_and_bodies_have_the_contracts_members(own: dict[str, Any], name: str, path: str, method: str) -> None:
     """Every published status is described, with the published members and media type."""
-    theirs, ours = CONTRACT["paths"][path][method], own["paths"][path][method]
+    contract = CONTRACTS[name]
+    theirs, ours = contract["paths"][path][method], own["paths"][path][method]
     assert set(theirs["responses"]) <= set(ours["responses"])
     for status, answer in theirs["responses"].items():
+        if status >= "400" and "content" not in answer:
+            continue  # the definition has no shape for this refusal; the sandbox uses that of the others
         described = ours["responses"][status].get("content", {})
         assert set(described) == set(answer.get("content", {}))
         for media_type, content in answer.get("content", {}).items():
-            assert members(own, described[media_type]["schema"]) == members(CONTRACT, content["schema"])
+            assert members(own, described[media_type]["schema"]) == members(contract, content["schema"])
     for media_type, content in theirs.get("requestBody", {}).get("content", {}).items():
         asked = members(own, ours["requestBody"]["content"][media_type]["schema"])
-        published = members(CONTRACT, content["schema"])
+        published = members(contract, content["schema"])
         if path == "/v3/export-job-events":
             published["exportJobId"] = "value"  # the guide's name for the job
         assert asked == published

@@ -139,3 +139,46 @@ def test_the_sandbox_may_be_reached_over_http(tmp_path: Path) -> None:
     for url in ("http://127.0.0.1:8089", "http://localhost:1", "http://[::1]:8089"):
         loaded = settings.load(write(tmp_path, f'[pleo]\ncompany_id = "{COMPANY}"\nbase_url = "{url}"\n'), {})
         assert loaded.pleo.base_url == url
+
+
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+COMPANY_SECTION = f'[pleo]\ncompany_id = "{COMPANY}"\n'
+
+
+def test_the_signing_secret_comes_from_a_variable_or_a_file(tmp_path: Path) -> None:
+    """While it is replaced there are several: words of the variable, lines of the file."""
+    config = write(tmp_path, f'{COMPANY_SECTION}[webhooks]\nsecret_file = "signing"\n')
+    (tmp_path / "signing").write_text(f"{SIGNING}\nwhsec_other\n", encoding="utf-8")
+    from_file = settings.load(config, {}).webhooks
+    from_variable = settings.load(
+        write(tmp_path, COMPANY_SECTION), {"TALLYBOOK_WEBHOOKS_SECRET": f"{SIGNING} whsec_other"}
+    ).webhooks
+    for given in (from_file, from_variable):
+        assert [secret.get_secret_value() for secret in given.secrets()] == [SIGNING, "whsec_other"]
+        assert SIGNING not in repr(given)
+
+
+def test_a_signing_secret_in_the_settings_file_is_refused(tmp_path: Path) -> None:
+    """It is not shown in the sentence."""
+    (found,) = problems(write(tmp_path, f'{COMPANY_SECTION}[webhooks]\nsecret = "{SIGNING}"\n'))
+    assert "webhooks.secret stands in" in found
+    assert "TALLYBOOK_WEBHOOKS_SECRET" in found
+    assert SIGNING not in found
+
+
+@pytest.mark.parametrize(
+    ("section", "environment", "said"),
+    [
+        ("", {}, "no secret is set"),
+        ('secret_file = "none"', {}, "webhooks.secret_file: the file"),
+        ('secret_file = "none"', {"TALLYBOOK_WEBHOOKS_SECRET": SIGNING}, "both a secret and a secret_file"),
+        ("", {"TALLYBOOK_WEBHOOKS_SECRET": "  "}, "the secret is empty"),
+    ],
+)
+def test_a_missing_signing_secret_is_said_when_it_is_needed(
+    tmp_path: Path, section: str, environment: dict[str, str], said: str
+) -> None:
+    """Not before: who is not told by webhook needs none."""
+    loaded = settings.load(write(tmp_path, f"{COMPANY_SECTION}[webhooks]\n{section}\n"), environment)
+    with pytest.raises(SettingsError, match=said):
+        loaded.webhooks.secrets()

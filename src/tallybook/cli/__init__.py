@@ -12,7 +12,7 @@ import typer
 
 from tallybook import __version__
 from tallybook.accounting import registry
-from tallybook.cli import check, demo, items, jobs, run, sandbox
+from tallybook.cli import check, demo, items, jobs, run, sandbox, webhooks
 from tallybook.errors import SettingsError, TallybookError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("items")(items.items)
 app.command("check")(check.check)
 app.command("demo")(demo.demo)
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.callback(invoke_without_command=True)

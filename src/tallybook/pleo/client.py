@@ -43,6 +43,7 @@ from tallybook.pleo.moves import MoveOutcome, Standing
 from tallybook.pleo.pages import drain
 from tallybook.pleo.queries import Query, Sorting, id_of, paging
 from tallybook.pleo.retry import RetryPolicy, Timeouts
+from tallybook.pleo.subscriptions import Subscriptions
 from tallybook.pleo.transport import Call, CallRecord, Transport, json_of
 
 __all__ = ["ITEMS_PER_UPDATE_MAX", "CallRecord", "MoveOutcome", "PleoClient", "RetryPolicy", "Timeouts"]
@@ -87,6 +88,7 @@ class PleoClient:
             observer=observer,
             answer_size_bytes_max=answer_size_bytes_max,
         )
+        self.subscriptions = Subscriptions(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -56,6 +56,13 @@ _SPOKEN: dict[str, str] = {
     "update_items": "take item updates",
     "list_export_items": "list export items",
     "send_event": "take a job event",
+    "list_subscriptions": "list webhook subscriptions",
+    "create_subscription": "create a webhook subscription",
+    "subscription": "show a webhook subscription",
+    "replace_subscription": "change a webhook subscription",
+    "remove_subscription": "remove a webhook subscription",
+    "subscription_secret": "show the secret of a webhook subscription",
+    "list_subscription_activities": "list what was done to a webhook subscription",
 }
 _MEND: dict[type[PleoRefused], str] = {
     PleoNotAuthenticated: "put a valid API key or access token into the settings",
@@ -67,6 +74,11 @@ _MEND: dict[type[PleoRefused], str] = {
     JobStatusUnprocessable: "the export job has ended; export its open entries again from Pleo",
     InvalidJobStatusChange: "the export job does not stand where this event applies",
     PleoBadRequest: "this is most likely a fault in Tallybook; report it with this sentence",
+}
+# Where an operation's refusal is more likely somebody's own doing.
+_MEND_OPERATION: dict[tuple[type[PleoRefused], str], str] = {
+    (PleoBadRequest, "create_subscription"): "check the address: Pleo sends to https only",
+    (PleoBadRequest, "replace_subscription"): "check the address: Pleo sends to https only",
 }
 
 
@@ -86,7 +98,8 @@ def refusal(
     if kind is None and not name:
         kind = _UNNAMED.get((status, operation))
     kind = kind or PleoBadRequest
-    return kind(f"{sentence}; {_MEND[kind]}", status=status, type=name, message=message)
+    mend = _MEND_OPERATION.get((kind, operation)) or _MEND[kind]
+    return kind(f"{sentence}; {mend}", status=status, type=name, message=message)
 
 
 def spoken(operation: str) -> str:

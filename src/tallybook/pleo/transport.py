@@ -130,7 +130,7 @@ class Transport:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.whole_call_s),
             follow_redirects=False,  # credentials go to the configured host and nowhere else
-            trust_env=not _is_loopback(url.host),  # a company's proxy lies between us and Pleo, not us and ourselves
+            trust_env=not is_loopback(url.host),  # a company's proxy lies between us and Pleo, not us and ourselves
         )
 
     async def aclose(self) -> None:
@@ -297,7 +297,8 @@ def _address(base_url: str) -> httpx.URL:
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,8 +1,8 @@
-"""Pleo's own words: the values of every enumeration of the export, exactly as they travel.
+"""Pleo's own words: the values of every enumeration of the export and of webhooks, exactly as they travel.
 
 Pleo may add values at any time; the models keep a new one as the plain string it came as.
 
-Source: contract/pleo-export-v3.openapi.yaml.
+Source: contract/pleo-export-v3.openapi.yaml, contract/pleo-webhooks.openapi.yaml.
 """
 
 from enum import StrEnum
@@ -133,3 +133,32 @@ class BookkeepingMethod(StrEnum):
     NONE = "none"
     JOURNAL = "journal"
     ACCOUNTS_PAYABLE = "accounts_payable"
+
+
+class WebhookEvent(StrEnum):
+    """What a subscription can be told of."""
+
+    EXPORT_JOB_CREATED = "v1.export-job.created"
+    VENDOR_CREATED = "v1.vendor.created"
+
+
+class SubscriptionStatus(StrEnum):
+    """Whether a subscription is told anything."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+
+
+class EndpointAuthType(StrEnum):
+    """How Pleo shows itself to the receiver, besides its signature."""
+
+    NONE = "NONE"
+    BASIC = "BASIC"
+
+
+class SubscriptionChange(StrEnum):
+    """What was done to a subscription."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"

@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 
 from tallybook.clock import Clock
-from tallybook.sandbox.api import controls, controls_traffic, files, v3
+from tallybook.sandbox.api import controls, controls_traffic, controls_webhooks, files, subscriptions, v3
 from tallybook.sandbox.api.openapi import describe
 from tallybook.sandbox.api.operations import methods_of
 from tallybook.sandbox.api.requests import validation_message
@@ -23,8 +23,9 @@ from tallybook.sandbox.sandbox import Sandbox
 from tallybook.sandbox.store import Store
 from tallybook.sandbox.worlds import Founding
 
-_DESCRIPTION: Final = """A local Pleo for tests and demonstrations: the export API (v3) over a company that never was.
-What the published definition leaves open was chosen once; docs/sandbox.md of Tallybook lists every choice."""
+_DESCRIPTION: Final = """A local Pleo for tests and demonstrations: the export API (v3) and webhook subscriptions (v1)
+over a company that never was. What the published definitions leave open was chosen once; docs/sandbox.md of Tallybook
+lists every choice."""
 
 
 class SandboxApp(FastAPI):
@@ -57,9 +58,11 @@ def create_app(
     )
     app.sandbox = app.state.sandbox = sandbox
     app.include_router(v3.router, tags=["Pleo export API (v3)"])
+    app.include_router(subscriptions.router, tags=["Webhook subscriptions (v1)"])
     app.include_router(files.router, tags=["Files"])
     app.include_router(controls.router, tags=["Sandbox"])
     app.include_router(controls_traffic.router, tags=["Sandbox"])
+    app.include_router(controls_webhooks.router, tags=["Sandbox"])
     app.add_middleware(Traffic, sandbox=sandbox)
     # A page in this machine's browser may not reach the controls under a name of its own (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
@@ -72,7 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sandbox: Sandbox = app.state.sandbox
     await sandbox.open()
     yield
-    await sandbox.journal.flush()
+    await sandbox.close()
 
 
 def _exception_info(status: int, error_type: str, message: str, headers: Any = None) -> Response:

@@ -17,6 +17,10 @@ class MovableClock:
         """Return the sandbox's present instant, aware, in UTC."""
         return self._base.now() + self.offset
 
+    def real_now(self) -> datetime:
+        """Return the machine's present instant, aware, in UTC: what others' clocks show."""
+        return self._base.now()
+
     def monotonic_s(self) -> float:
         """Real seconds that only ever grow."""
         return self._base.monotonic_s()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tallybook.sandbox.errors import Refusal, export_not_found
+from tallybook.sandbox.notifications import announce_job
 from tallybook.sandbox.paging import Listing, Page, PageRequest, fetch_page
 from tallybook.sandbox.rules import (
     EXPIRES_IN_S,
@@ -130,7 +131,7 @@ def list_jobs(
 
 
 def create_job(db: sqlite3.Connection, world: World, now_s: float, new: NewJob) -> Job:
-    """Create a pending job and lock its entries; an entry named twice counts once.
+    """Create a pending job, lock its entries and write down whom to tell; an entry named twice counts once.
 
     Repeat: refused with 409 while the first is unfinished.
     Raises:
@@ -168,6 +169,7 @@ def create_job(db: sqlite3.Connection, world: World, now_s: float, new: NewJob) 
         "UPDATE jobs SET id = ?, number_of_items = ?, number_of_documents = ? WHERE number = ?",
         (job_id, len(wanted), copies, number),
     )
+    announce_job(db, job_id, world.company.id, new.created_by, len(wanted), now_s)
     return find_job(db, now_s, job_id)
 
 

@@ -18,6 +18,10 @@ BODY_BYTES_HEARD: Final = BODY_LENGTH_MAX + 512  # what is needed of a body to m
 ENTRIES_MAX: Final = 50_000  # older entries are dropped; the counts go on
 _ENTRIES_AT_ONCE: Final = 200
 _SIGNATURE: Final = re.compile(r"(signature=)[A-Za-z0-9_=-]+")
+# What a subscription's receiver is shown; a text or an object that is cut off counts as well.
+_TEXT: Final = r'"(?:[^"\\]|\\.)*"?'
+_CREDENTIAL: Final = re.compile(rf'("(?:password|token|secretKey)"\s*:\s*){_TEXT}', re.DOTALL)
+_HEADERS: Final = re.compile(rf'("customHeaders"\s*:\s*)\{{(?:{_TEXT}|[^"}}])*\}}?', re.DOTALL)
 _COLUMNS: Final = (
     "n, at, operation, method, path, authentication, status, fault, request_body, answer_body, duration_ms"
 )
@@ -115,6 +119,7 @@ class Journal:
     def _masked(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, "***")
+        text = _CREDENTIAL.sub(r'\1"***"', _HEADERS.sub(r'\1"***"', text))
         return _SIGNATURE.sub(r"\1***", text)
 
 

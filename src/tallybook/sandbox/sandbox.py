@@ -10,10 +10,12 @@ from typing import Final
 
 from tallybook.clock import Clock
 from tallybook.sandbox.clock import MovableClock
+from tallybook.sandbox.courier import Courier
 from tallybook.sandbox.faults import Faults
 from tallybook.sandbox.journal import Journal
 from tallybook.sandbox.rules import Profile
 from tallybook.sandbox.store import Store
+from tallybook.sandbox.subscriptions import secrets_of
 from tallybook.sandbox.worlds import Founding, World, found, open_or_found, remember
 
 SCOPES: Final = ("export-jobs:read", "export-jobs:write", "export-items:read")  # Pleo's scopes page
@@ -37,10 +39,12 @@ class Sandbox:
         self.profile = profile
         self.faults = Faults()
         self.journal = Journal(store)
+        self.courier = Courier(store, self.clock)
         self.closing = asyncio.Event()  # set when the server stops: whoever keeps a caller waiting lets go
         self._founding = founding
         self._world: World | None = None
         self._tokens: dict[str, Token] = {}
+        self._subscription_secrets: list[str] = []
 
     @property
     def world(self) -> World:
@@ -62,24 +66,40 @@ class Sandbox:
         self.clock.offset = timedelta(seconds=opened.clock_offset_s)
         tokens = await self.store.run(_read_tokens)
         self._settle(opened, tokens)
+        self._subscription_secrets = await self.store.run(secrets_of)
+        self._mask_secrets()
         await self.journal.open()
+        self.courier.open()
+
+    async def close(self) -> None:
+        """Stop delivering, and store what is still in memory; the store itself stays open.
+
+        Repeat: safe.
+        """
+        await self.courier.close()
+        await self.journal.flush()
 
     async def found(self, founding: Founding) -> None:
         """Replace everything, clock, faults and journal included, with a new world.
 
         Repeat: the same world again, as new.
         """
+        await self.courier.close()
+        self._subscription_secrets = []
         self._settle(await self.store.run(found, founding), [])
         self.clock.offset = timedelta()
         self.faults.clear()
+        self.courier.faults.clear()
         await self.journal.forget()
+        self.courier.open()
 
     async def keep_clock(self) -> None:
-        """Store how far the clock was moved.
+        """Store how far the clock was moved, and let happen what is due by now.
 
         Repeat: safe.
         """
         await self._remember(replace(self.world, clock_offset_s=self.clock.offset.total_seconds()))
+        self.courier.clock_moved()
 
     async def map_contra_accounts(self, *, mapped: bool) -> None:
         """Let the company have its Pleo accounts mapped, or not.
@@ -101,6 +121,14 @@ class Sandbox:
         self._mask_secrets()
         return token
 
+    def hide(self, secret: str) -> None:
+        """Keep a subscription's secret out of the journal.
+
+        Repeat: safe.
+        """
+        self._subscription_secrets.append(secret)
+        self._mask_secrets()
+
     def token(self, presented: str) -> Token | None:
         """Find the access token that was presented."""
         return self._tokens.get(presented)
@@ -120,7 +148,7 @@ class Sandbox:
         self._mask_secrets()
 
     def _mask_secrets(self) -> None:
-        self.journal.secrets = (self.world.company.api_key, *self._tokens)
+        self.journal.secrets = (self.world.company.api_key, *self._tokens, *self._subscription_secrets)
 
 
 def _read_tokens(db: sqlite3.Connection) -> list[Token]:

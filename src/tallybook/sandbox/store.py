@@ -70,6 +70,42 @@ CREATE TABLE IF NOT EXISTS job_items (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS job_items_by_entry ON job_items (entry_id, job);
 CREATE INDEX IF NOT EXISTS job_items_by_status ON job_items (job, status);
+CREATE TABLE IF NOT EXISTS subscriptions (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  endpoint_url TEXT NOT NULL,
+  event_types TEXT NOT NULL,
+  status TEXT NOT NULL,
+  basic TEXT,
+  custom_headers TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  updated_at REAL NOT NULL,
+  deleted_at REAL,
+  secret TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subscription_activities (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  subscription_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  description TEXT NOT NULL,
+  actor_urn TEXT NOT NULL,
+  created_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS activities_by_subscription ON subscription_activities (subscription_id);
+CREATE TABLE IF NOT EXISTS deliveries (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  webhook_id TEXT NOT NULL,
+  subscription_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  state TEXT NOT NULL,
+  fault TEXT,
+  attempts TEXT NOT NULL DEFAULT '[]'
+);
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (number) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS journal (
   n INTEGER PRIMARY KEY,
   at REAL NOT NULL,

@@ -15,7 +15,10 @@ from tallybook.sandbox.rules import Lane
 
 DEMO_ITEMS: Final = 100
 _ROWS_AT_ONCE: Final = 500  # of a large world only so many expenses are in memory
-_TABLES: Final = ("expenses", "documents", "jobs", "job_items", "tokens", "journal", "journal_counts")
+_TABLES: Final = (
+    *("expenses", "documents", "jobs", "job_items", "tokens", "journal", "journal_counts"),
+    *("subscriptions", "subscription_activities", "deliveries"),
+)
 
 
 class WorldKind(StrEnum):

@@ -245,7 +245,9 @@ async def press_export(sandbox: SandboxHere, export: Annotated[Export | None, Bo
         new = NewJob(chosen, vendor_based=wanted.vendor_based_bookkeeping)
         return jobs.create_job(db, sandbox.world, sandbox.now_s(), new)
 
-    return PleoResponse(json_text(job_json(await sandbox.store.run(press), sandbox.profile)), 201)
+    job = await sandbox.store.run(press)
+    sandbox.courier.wake()
+    return PleoResponse(json_text(job_json(job, sandbox.profile)), 201)
 
 
 @router.get("/jobs")

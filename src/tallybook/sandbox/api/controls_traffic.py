@@ -55,7 +55,7 @@ class FaultOrder(Control):
 
 
 class Latency(Control):
-    """A delay put before every answer of /v3 and /files."""
+    """A delay put before every answer of Pleo's API and /files."""
 
     ms: int = Field(ge=0, le=10**6)
 
@@ -121,7 +121,7 @@ async def clear_faults(sandbox: SandboxHere) -> Json:
 
 @router.post("/latency")
 async def set_latency(sandbox: SandboxHere, latency: Latency) -> Json:
-    """Delay every answer of /v3 and /files."""
+    """Delay every answer of Pleo's API and /files."""
     sandbox.faults.latency_ms = latency.ms
     return {"ms": latency.ms}
 
@@ -139,7 +139,7 @@ async def issue_token(sandbox: SandboxHere, new: NewToken) -> Json:
 
 @router.get("/journal")
 async def read_journal(sandbox: SandboxHere, after: After = 0, limit: Limit = 100) -> Json:
-    """Read every request and answer on /v3 and /files, oldest first; `next` is null at the end."""
+    """Read every request and answer on Pleo's API and /files, oldest first; `next` is null at the end."""
     entries = await sandbox.journal.read(after, limit + 1)
     following = entries[limit - 1].n if len(entries) > limit else None
     return {"data": [_entry_json(entry) for entry in entries[:limit]], "next": following}

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from tallybook.sandbox.api import schemas
+from tallybook.sandbox.api.schemas_subscriptions import SubscriptionRequest
 from tallybook.sandbox.api.wire import PleoResponse, json_text
 from tallybook.sandbox.rules import Profile
 
@@ -29,7 +30,7 @@ def describe(app: FastAPI, profile: Profile) -> dict[str, Any]:
 
 def _add_bodies(made: dict[str, Any], profile: Profile) -> None:
     event = schemas.CreateExportJobEventOfTheGuide if profile is Profile.GUIDE else schemas.CreateExportJobEvent
-    read = (schemas.CreateExportJob, schemas.UpdateExportJobItemV3, event, schemas.ExceptionInfo)
+    read = (schemas.CreateExportJob, schemas.UpdateExportJobItemV3, event, schemas.ExceptionInfo, SubscriptionRequest)
     _, found = models_json_schema(
         [(model, "validation") for model in read], ref_template="#/components/schemas/{model}"
     )
@@ -51,7 +52,7 @@ def _add_refusals(made: dict[str, Any]) -> None:
             if "HTTPValidationError" in json_text(answers.get("422")):
                 del answers["422"]  # FastAPI's own form; here a malformed request is a 400
                 answers.setdefault("400", {"description": "The request is malformed.", "content": refusal})
-            if path.startswith("/v3"):
+            if path.startswith(("/v3", "/v1")):
                 operation["security"] = [{"bearerAuth": []}, {"basicAuth": []}]
                 answers["401"] = {"description": "No or wrong credentials.", "content": refusal}
                 answers["403"] = {"description": "The credentials do not reach that far.", "content": refusal}

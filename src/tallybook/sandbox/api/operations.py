@@ -26,6 +26,18 @@ _OPERATIONS: Final = tuple(
         ("GET", r"/v3/export-jobs", "getExportJobsListV3", "/v3/export-jobs"),
         ("POST", r"/v3/export-jobs", "createExportJobV3", "/v3/export-jobs"),
         ("GET", r"/v3/export-job-items", "getExportJobItemByAccountingEntryIdV3", "/v3/export-job-items"),
+        ("GET", r"/v1/subscriptions", "getSubscriptions", "/v1/subscriptions"),
+        ("POST", r"/v1/subscriptions", "createSubscription", "/v1/subscriptions"),
+        ("GET", rf"/v1/subscriptions/{_ID}", "getSubscriptionById", "/v1/subscriptions/{id}"),
+        ("PUT", rf"/v1/subscriptions/{_ID}", "updateSubscription", "/v1/subscriptions/{id}"),
+        ("DELETE", rf"/v1/subscriptions/{_ID}", "deleteSubscription", "/v1/subscriptions/{id}"),
+        (
+            "GET",
+            rf"/v1/subscriptions/{_ID}/activities",
+            "getSubscriptionActivities",
+            "/v1/subscriptions/{id}/activities",
+        ),
+        ("GET", rf"/v1/subscriptions/{_ID}/secret", "getSubscriptionSecret", "/v1/subscriptions/{id}/secret"),
         ("GET", rf"/files/{_ID}/{_ID}", "files", "/files/{accountingEntryId}/{receipt}"),
     )
 )
@@ -41,5 +53,5 @@ def operation_of(method: str, path: str) -> Operation:
 
 
 def methods_of(path: str) -> list[str]:
-    """List the methods there are at a path of /v3 or /files."""
+    """List the methods there are at a path of Pleo's API or /files."""
     return sorted(method for method, pattern, _ in _OPERATIONS if pattern.fullmatch(path))

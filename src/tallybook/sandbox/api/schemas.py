@@ -27,7 +27,12 @@ _DATE_TIME: Final = re.compile(
 )  # RFC 3339, as `format: date-time`
 
 
-def _refuse_null(value: Any) -> Any:
+def refuse_null(value: Any) -> Any:
+    """Refuse null for what is optional and not nullable.
+
+    Raises:
+        ValueError: it is null.
+    """
     if value is None:
         raise ValueError("must not be null; leave it out instead")
     return value
@@ -55,13 +60,13 @@ UuidText = Annotated[
     WithJsonSchema({"type": "string", "format": "uuid"}),
 ]
 # Optional but not nullable, as the definition has it: absent, or a value.
-OptionalText = Annotated[str | None, BeforeValidator(_refuse_null), WithJsonSchema({"type": "string"})]
+OptionalText = Annotated[str | None, BeforeValidator(refuse_null), WithJsonSchema({"type": "string"})]
 OptionalUuid = Annotated[
-    UuidText | None, BeforeValidator(_refuse_null), WithJsonSchema({"type": "string", "format": "uuid"})
+    UuidText | None, BeforeValidator(refuse_null), WithJsonSchema({"type": "string", "format": "uuid"})
 ]
 OptionalInstant = Annotated[
     Annotated[str, AfterValidator(_utc_text)] | None,
-    BeforeValidator(_refuse_null),
+    BeforeValidator(refuse_null),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 DateTime = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -110,7 +115,7 @@ class CreateExportJobEvent(Wire):
     failure_reason: OptionalText = None
     failure_reason_type: Annotated[
         JobFailureReason | None,
-        BeforeValidator(_refuse_null),
+        BeforeValidator(refuse_null),
         WithJsonSchema({"type": "string", "enum": [reason.value for reason in JobFailureReason]}),
     ] = None
 
@@ -132,7 +137,7 @@ class UpdateExportJobItemV3(Wire):
     failure_reason: OptionalText = None
     failure_reason_type: Annotated[
         ItemFailureReason | None,
-        BeforeValidator(_refuse_null),
+        BeforeValidator(refuse_null),
         WithJsonSchema({"type": "string", "enum": [reason.value for reason in ItemFailureReason]}),
     ] = None
 

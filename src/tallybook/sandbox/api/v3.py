@@ -108,6 +108,7 @@ async def create_export_job(request: Request, sandbox: SandboxHere) -> Response:
         vendor_based=bool(body.options and body.options.vendor_based_bookkeeping),
     )
     job = await sandbox.store.run(jobs.create_job, sandbox.world, sandbox.now_s(), new)
+    sandbox.courier.wake()
     return PleoResponse(json_text({"data": job_json(job, sandbox.profile)}), 201)
 
 
