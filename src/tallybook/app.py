@@ -1,10 +1,14 @@
 """The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
 
+import asyncio
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from tallybook.accounting import registry
 from tallybook.accounting.entry import PostingState
@@ -12,6 +16,11 @@ from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, Capabilities, Need
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
+from tallybook.engine.database import Database
+from tallybook.engine.engine import Engine, Pace, launched
+from tallybook.engine.guard import GuardedBooks
+from tallybook.engine.poll import Poller
+from tallybook.engine.presence import nobody_else, present
 from tallybook.errors import SettingsError
 from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
@@ -22,7 +31,9 @@ from tallybook.pleo.receipts import ReceiptDownloader
 from tallybook.settings import OnChanged, PleoSettings, Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
-from tallybook.workflow import Company, JobInterrupted, Progress, export_job
+from tallybook.workflow import Checkpoint, Company, JobInterrupted, Progress, export_job
+
+log = structlog.get_logger()
 
 
 def rules(settings: Settings, books: Capabilities) -> Rules:
@@ -42,7 +53,11 @@ def rules(settings: Settings, books: Capabilities) -> Rules:
 
 
 def pleo_client(
-    settings: PleoSettings, clock: Clock, *, observer: Callable[[CallRecord], None] | None = None
+    settings: PleoSettings,
+    clock: Clock,
+    *,
+    observer: Callable[[CallRecord], None] | None = None,
+    may_write: Callable[[], None] | None = None,
 ) -> PleoClient:
     """Make the Pleo client that settings describe; the caller closes it.
 
@@ -60,6 +75,7 @@ def pleo_client(
         ),
         event_id_fields=settings.event_id_fields,
         observer=observer,
+        before_write=may_write,
     )
 
 
@@ -81,9 +97,13 @@ def open_books(settings: Settings) -> AccountingSystem:
 
 @asynccontextmanager
 async def company(
-    settings: Settings, *, clock: Clock | None = None, observer: Callable[[CallRecord], None] | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    observer: Callable[[CallRecord], None] | None = None,
+    may_write: Callable[[], None] | None = None,
 ) -> AsyncIterator[Company]:
-    """Open everything an export needs, and give it back at the end.
+    """Open everything an export needs, and give it back at the end; `may_write` is asked before every write.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -91,10 +111,12 @@ async def company(
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        pleo = pleo_client(settings.pleo, clock, observer=observer)
+        pleo = pleo_client(settings.pleo, clock, observer=observer, may_write=may_write)
         stack.push_async_callback(pleo.aclose)
         books = open_books(settings)
         stack.push_async_callback(books.aclose)
+        if may_write is not None:
+            books = GuardedBooks(books, may_write)
         receipts = ReceiptDownloader(
             allowed_hosts=settings.pleo.receipt_hosts,
             insecure_hosts=settings.pleo.receipt_hosts_insecure,
@@ -151,6 +173,112 @@ async def export_pending(
             reports.append(interrupted.report)
             break
     return reports
+
+
+@asynccontextmanager
+async def serving(
+    settings: Sequence[Settings],
+    *,
+    clock: Clock | None = None,
+    pace: Pace = Pace(),  # noqa: B008 - frozen
+) -> AsyncIterator[tuple[Engine, Sequence[Poller]]]:
+    """Open a worker: its place at the database, the companies, the engine, and a poller for each company.
+
+    Runs that an earlier process left are resumed at once. All workers on a PostgreSQL database are given the same
+    companies. One settings object per company; the first one's `[database]` counts.
+
+    Repeat: on SQLite refused while the first one lasts; on PostgreSQL one more worker.
+    Raises:
+        SettingsError: a setting is wrong.
+        AccountingError: the books cannot be opened.
+        EngineError: the database is in use, or cannot be used.
+    """
+    clock = clock or SystemClock()
+    database = settings[0].database
+    with present(Database(database.url), lease_s=database.lease_s) as presence:
+        async with AsyncExitStack() as stack:
+            companies: dict[str, Company] = {}
+            for each in settings:
+                opened = await stack.enter_async_context(company(each, clock=clock, may_write=presence.may_write))
+                companies[opened.company_id] = opened
+
+            async def export(job_id: str, company_id: str, checkpoint: Checkpoint) -> JobReport:
+                if company_id not in companies:
+                    note = f"company {company_id} is not in this worker's settings; give all workers the same"
+                    raise JobInterrupted(JobReport(job_id, None, 0, 0, 0, 0.0, note))
+                return await export_job(companies[company_id], job_id, checkpoint=checkpoint, progress=_log_progress)
+
+            engine = await stack.enter_async_context(launched(presence, export, pace=pace))
+            yield (
+                engine,
+                [
+                    Poller(engine, each.company_id, each.pleo, clock, random.SystemRandom(), one.serve.poll_every_s)
+                    for each, one in zip(companies.values(), settings, strict=True)
+                ],
+            )
+
+
+async def serve(
+    settings: Sequence[Settings],
+    *,
+    stopping: asyncio.Event,
+    once: bool = False,
+    pace: Pace = Pace(),  # noqa: B008 - frozen
+) -> None:
+    """Find export jobs and export them until `stopping` is set; with `once`, until none is left.
+
+    Stopping ends between pages; what is not done is resumed by the next start, or by another worker.
+
+    Repeat: safe; what is done is found done.
+    Raises:
+        SettingsError: a setting is wrong.
+        PleoError: with `once`, Pleo could not be asked what is waiting.
+        AccountingError: the books cannot be opened.
+        EngineError: the database is in use, or cannot be used.
+    """
+    clock = SystemClock()
+    async with serving(settings, clock=clock, pace=pace) as (engine, pollers):
+        log.info("serving", worker=engine.presence.worker, companies=[poller.company_id for poller in pollers])
+        duties = [asyncio.create_task(engine.keep_tidy(clock, settings[0].database.keep_days))]
+        try:
+            if once:
+                for poller in pollers:
+                    await poller.look()
+                await _first(stopping.wait(), engine.until_idle(clock))
+            else:
+                duties += [asyncio.create_task(poller.watch()) for poller in pollers]
+                await stopping.wait()
+        finally:
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
+            log.info("stopping")
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _log_progress(told: Progress) -> None:
+    log.info("page_done", job_id=told.job_id, items=told.items, successful=told.successful, failed=told.failed)
+
+
+@contextmanager
+def exporting_alone(settings: Settings) -> Iterator[None]:
+    """For exports outside a server: refused beside `tallybook serve` on the same database, and keeps it from starting.
+
+    Repeat: refused while the first one lasts.
+    Raises:
+        EngineError: a server, or another such export, is at work.
+    """
+    with nobody_else(Database(settings.database.url), "run"):
+        yield
 
 
 async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[tuple[str, Sequence[str]]]:

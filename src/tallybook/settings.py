@@ -3,6 +3,7 @@
 Secrets never stand in the TOML file: they come from a variable or from a file that the settings name.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ ENVIRONMENT_PREFIX = "TALLYBOOK_"
 CONFIG_VARIABLE = "TALLYBOOK_CONFIG"  # names the settings file; itself no setting
 # Credentials travel over https; plain http is for a sandbox on this machine.
 _ADDRESS = r"^(https://[^\s/]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/\S*)?$"
+_DATABASE_URL = r"^(sqlite:///[^?#]+|postgresql://[^\s]+)$"
+_URL_WITH_PASSWORD = re.compile(r"^\w+://[^/@]*:[^/@]+@")
 _PATH_SUFFIXES = ("path", "_file", "_dir")
 
 
@@ -156,6 +159,21 @@ class WebhooksSettings(Section):
         return tuple(SecretStr(word) for word in words)
 
 
+class DatabaseSettings(Section):
+    """`[database]`: where runs are kept, so that a killed one goes on; SQLite for one process, PostgreSQL for many."""
+
+    # Relative SQLite paths count from the settings file's folder. May hold a password, so it is never shown.
+    url: Annotated[str, Field(pattern=_DATABASE_URL, repr=False)] = "sqlite:///tallybook.sqlite"
+    keep_days: Annotated[int, Field(ge=2, le=3650)] = 90  # runs that ended; a job lives an hour, its webhooks days
+    lease_s: Annotated[float, Field(ge=2, le=15)] = 10.0  # PostgreSQL: how long a silent worker counts as alive
+
+
+class ServeSettings(Section):
+    """`[serve]`: how `tallybook serve` finds jobs."""
+
+    poll_every_s: Annotated[float, Field(ge=1, le=3600)] = 120.0  # more or less, so that workers do not ask in step
+
+
 class Settings(Section):
     """Everything Tallybook can be told."""
 
@@ -163,6 +181,8 @@ class Settings(Section):
     books: BooksSettings = BooksSettings()
     accounts: AccountsSettings = AccountsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -193,7 +213,13 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     ]
     base = path.parent if path is not None else Path()
     _resolve_paths(table, base)
+    if _URL_WITH_PASSWORD.match(_database_url(table)):
+        problems.append(
+            f"database.url in {path} holds a password; secrets belong in the variable TALLYBOOK_DATABASE_URL "
+            "or in a PostgreSQL password file"
+        )
     problems += _overlay(table, environment)
+    _place_database(table, base)
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
@@ -230,6 +256,19 @@ def _resolve_paths(table: dict[str, Any], base: Path) -> None:
             with suppress(RuntimeError):  # ~somebody who is not known here: the path stays as it stands
                 named = named.expanduser()
             table[key] = str(base / named)
+
+
+def _database_url(table: Mapping[str, Any]) -> str:
+    section = table.get("database", {})
+    return str(section.get("url", "")) if isinstance(section, dict) else ""
+
+
+def _place_database(table: dict[str, Any], base: Path) -> None:
+    """Make the path of an SQLite database absolute; without a URL it stands beside the settings file."""
+    section = table.setdefault("database", {})
+    url = _database_url(table) or DatabaseSettings.model_fields["url"].default
+    if isinstance(section, dict) and url.startswith("sqlite:///"):
+        section["url"] = f"sqlite:///{(base / Path(url.removeprefix('sqlite:///')).expanduser()).absolute()}"
 
 
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -270,12 +309,15 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "books": BooksSettings,
     "accounts": AccountsSettings,
     "webhooks": WebhooksSettings,
+    "database": DatabaseSettings,
+    "serve": ServeSettings,
 }
 
 
 _FORMS = {
     "pleo.base_url": "an https address such as https://external.pleo.io",
     "pleo.company_id": "the company's UUID in Pleo",
+    "database.url": "sqlite:///FILE or postgresql://USER@HOST/DATABASE",
 }
 
 

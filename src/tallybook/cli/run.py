@@ -25,13 +25,14 @@ def run(
     job: Annotated[UUID | None, typer.Option(help="Only this export job.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Export what is pending in Pleo, oldest first.
+    """Export what is pending in Pleo, oldest first, and exit; refused while `tallybook serve` does so.
 
     Exit code 0: every job completed; 1: some job did not; 2: bad settings.
     """
     settings = load(config)
     calls: Counter[str] = Counter()
-    reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
+    with composition.exporting_alone(settings):
+        reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
     if as_json:
         typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
     else:
