@@ -36,7 +36,7 @@ check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling,
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
-	@scripts/ensure-programs hledger curl
+	@scripts/ensure-programs hledger curl postgresql
 	$(BIN)/python -m pytest -q
 
 fix: $(VENV)/.dev  ## format, and mend what ruff can mend

@@ -1,15 +1,9 @@
 """The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
 
-import fcntl
-import hashlib
-import os
 import random
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from tallybook.accounting import registry
 from tallybook.accounting.entry import PostingState
@@ -17,7 +11,9 @@ from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, Capabilities, Need
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
-from tallybook.errors import SettingsError, TallybookError
+from tallybook.engine.guard import GuardedBooks
+from tallybook.engine.presence import Presence, present_inline
+from tallybook.errors import SettingsError
 from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
 from tallybook.pleo import auth
@@ -27,7 +23,9 @@ from tallybook.pleo.receipts import ReceiptDownloader
 from tallybook.settings import OnChanged, PleoSettings, Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
+from tallybook.store.database import Database
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
+from tallybook.workplace import workplace
 
 
 def rules(settings: Settings, books: Capabilities) -> Rules:
@@ -47,7 +45,11 @@ def rules(settings: Settings, books: Capabilities) -> Rules:
 
 
 def pleo_client(
-    settings: PleoSettings, clock: Clock, *, observer: Callable[[CallRecord], None] | None = None
+    settings: PleoSettings,
+    clock: Clock,
+    *,
+    observer: Callable[[CallRecord], None] | None = None,
+    may_write: Callable[[], None] | None = None,
 ) -> PleoClient:
     """Make the Pleo client that settings describe; the caller closes it.
 
@@ -65,6 +67,7 @@ def pleo_client(
         ),
         event_id_fields=settings.event_id_fields,
         observer=observer,
+        before_write=may_write,
     )
 
 
@@ -84,85 +87,36 @@ def open_books(settings: Settings) -> AccountingSystem:
     return adapter.open(settings.books.section(name))
 
 
-class AlreadyRunning(TallybookError):
-    """Another run on this machine is exporting for the same company."""
-
-
-@contextmanager
-def only_run(settings: PleoSettings) -> Iterator[Path]:
-    """Be the one run of this user on this machine that exports for the company, for the length of a block.
-
-    Gives a folder of its own for receipts on their way, empty, and gone afterwards; what a killed run left in it is
-    deleted first.
-
-    The lock is the system's: it goes with the process that holds it, however that ends.
-
-    Repeat: not safe; the second one is refused while the first one lasts.
-    Raises:
-        AlreadyRunning: another run has not ended yet.
-        SettingsError: the temporary directory cannot be used.
-    Source: docs/decisions.md 8.
-    """
-    whose = hashlib.sha256(f"{settings.base_url} {settings.company_id.lower()}".encode()).hexdigest()[:32]
-    path = Path(tempfile.gettempdir()) / f"tallybook-{os.getuid()}-{whose}.lock"
-    try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise SettingsError([f"{path} cannot be used ({error.strerror}); set TMPDIR to another directory"]) from error
-    try:
-        if not _taken(lock, path):
-            raise AlreadyRunning(
-                f"another run is exporting for the company {settings.company_id}; wait for its end, then run again"
-            )
-        try:
-            with _fresh_folder(path.with_suffix(".spool")) as spool:
-                yield spool
-        finally:
-            path.unlink(missing_ok=True)  # while it is still ours
-    finally:
-        os.close(lock)
-
-
-@contextmanager
-def _fresh_folder(folder: Path) -> Iterator[Path]:
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise SettingsError([f"{folder} cannot be used ({error.strerror}); set TMPDIR to another directory"]) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _taken(lock: int, path: Path) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(path.stat(), os.fstat(lock))  # False: of a run that ended and removed it just now
-    except (BlockingIOError, FileNotFoundError):
-        return False
-
-
 @asynccontextmanager
 async def company(
-    settings: Settings, *, clock: Clock | None = None, observer: Callable[[CallRecord], None] | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    observer: Callable[[CallRecord], None] | None = None,
+    presence: Presence | None = None,
 ) -> AsyncIterator[Company]:
     """Open everything an export needs, and give it back at the end.
 
+    `presence` is a worker's place at the database; without one, this is an export outside a server.
+
+    Repeat: without a presence on PostgreSQL refused while the first one lasts.
     Raises:
         AlreadyRunning: another run has the company.
+        StoreError: the database is in use by a server, or cannot be used.
         SettingsError: a setting is wrong.
         AccountingError: the books cannot be opened.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        spool = stack.enter_context(only_run(settings.pleo))
-        pleo = pleo_client(settings.pleo, clock, observer=observer)
+        alone = presence is None or not presence.database.shared
+        if presence is None:
+            presence = stack.enter_context(present_inline(Database(settings.database.url), "run"))
+        spool = stack.enter_context(workplace(settings.pleo.base_url, settings.pleo.company_id, alone=alone))
+        pleo = pleo_client(settings.pleo, clock, observer=observer, may_write=presence.may_write)
         stack.push_async_callback(pleo.aclose)
         books = open_books(settings)
         stack.push_async_callback(books.aclose)
+        books = GuardedBooks(books, presence.may_write)
         receipts = ReceiptDownloader(
             allowed_hosts=settings.pleo.receipt_hosts,
             insecure_hosts=settings.pleo.receipt_hosts_insecure,

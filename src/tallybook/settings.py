@@ -3,6 +3,7 @@
 Secrets never stand in the TOML file: they come from a variable or from a file that the settings name.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ ENVIRONMENT_PREFIX = "TALLYBOOK_"
 CONFIG_VARIABLE = "TALLYBOOK_CONFIG"  # names the settings file; itself no setting
 # Credentials travel over https; plain http is for a sandbox on this machine.
 _ADDRESS = r"^(https://[^\s/]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/\S*)?$"
+_DATABASE_URL = r"^(sqlite:///[^?#]+|postgresql://[^\s]+)$"
+_URL_WITH_PASSWORD = re.compile(r"^\w+://[^/@]*:[^/@]+@")
 _PATH_SUFFIXES = ("path", "_file", "_dir")
 
 
@@ -156,6 +159,21 @@ class WebhooksSettings(Section):
         return tuple(SecretStr(word) for word in words)
 
 
+class DatabaseSettings(Section):
+    """`[database]`: where runs are kept, so that a killed one goes on; SQLite for one process, PostgreSQL for many."""
+
+    # Relative SQLite paths count from the settings file's folder. May hold a password, so it is never shown.
+    url: Annotated[str, Field(pattern=_DATABASE_URL, repr=False)] = "sqlite:///tallybook.sqlite"
+    keep_days: Annotated[int, Field(ge=2, le=3650)] = 90  # runs that ended; a job lives an hour, its webhooks days
+    lease_s: Annotated[float, Field(ge=2, le=15)] = 10.0  # PostgreSQL: how long a silent worker counts as alive
+
+
+class ServeSettings(Section):
+    """`[serve]`: how `tallybook serve` finds jobs."""
+
+    poll_every_s: Annotated[float, Field(ge=1, le=3600)] = 120.0  # more or less, so that workers do not ask in step
+
+
 class Settings(Section):
     """Everything Tallybook can be told."""
 
@@ -163,6 +181,8 @@ class Settings(Section):
     books: BooksSettings = BooksSettings()
     accounts: AccountsSettings = AccountsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -193,7 +213,13 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     ]
     base = path.parent if path is not None else Path()
     _resolve_paths(table, base)
+    if _URL_WITH_PASSWORD.match(_database_url(table)):
+        problems.append(
+            f"database.url in {path} holds a password; secrets belong in the variable TALLYBOOK_DATABASE_URL "
+            "or in a PostgreSQL password file"
+        )
     problems += _overlay(table, environment)
+    _place_database(table, base)
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
@@ -232,6 +258,19 @@ def _resolve_paths(table: dict[str, Any], base: Path) -> None:
             table[key] = str(base / named)
 
 
+def _database_url(table: Mapping[str, Any]) -> str:
+    section = table.get("database", {})
+    return str(section.get("url", "")) if isinstance(section, dict) else ""
+
+
+def _place_database(table: dict[str, Any], base: Path) -> None:
+    """Make the path of an SQLite database absolute; without a URL it stands beside the settings file."""
+    section = table.setdefault("database", {})
+    url = _database_url(table) or DatabaseSettings.model_fields["url"].default
+    if isinstance(section, dict) and url.startswith("sqlite:///"):
+        section["url"] = f"sqlite:///{(base / Path(url.removeprefix('sqlite:///')).expanduser()).absolute()}"
+
+
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
     known = {variable_name(path): path for path in known_paths()}
     problems = []
@@ -253,7 +292,7 @@ def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]
 
 
 def _variable_value(path: Sequence[str], text: str) -> object:
-    model = _SECTIONS.get(path[0])
+    model = SECTIONS.get(path[0])
     field = model.model_fields.get(path[1]) if model is not None and len(path) == 2 else None  # noqa: PLR2004 - section and key
     if field is not None and "tuple" in str(field.annotation):
         return [part.strip() for part in text.split(",") if part.strip()]
@@ -265,17 +304,20 @@ def _adapter_path(variable: str) -> tuple[str, ...] | None:
     return ("books", parts[1], parts[2]) if len(parts) == 3 and parts[0] == "books" and all(parts) else None  # noqa: PLR2004 - books, adapter, key
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "pleo": PleoSettings,
     "books": BooksSettings,
     "accounts": AccountsSettings,
     "webhooks": WebhooksSettings,
+    "database": DatabaseSettings,
+    "serve": ServeSettings,
 }
 
 
 _FORMS = {
     "pleo.base_url": "an https address such as https://external.pleo.io",
     "pleo.company_id": "the company's UUID in Pleo",
+    "database.url": "sqlite:///FILE or postgresql://USER@HOST/DATABASE",
 }
 
 
@@ -295,7 +337,7 @@ _KINDS = {
 
 def known_paths() -> list[tuple[str, str]]:
     """Every setting as (section, key), in the order of the classes above."""
-    return [(section, key) for section, model in _SECTIONS.items() for key in model.model_fields]
+    return [(section, key) for section, model in SECTIONS.items() for key in model.model_fields]
 
 
 def variable_name(path: Sequence[str]) -> str:
@@ -314,8 +356,8 @@ def _sentences(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            section = _SECTIONS.get(str(fault["loc"][0])) if len(fault["loc"]) > 1 else None
-            known = list(section.model_fields) if section else [*_SECTIONS, *map(".".join, known_paths())]
+            section = SECTIONS.get(str(fault["loc"][0])) if len(fault["loc"]) > 1 else None
+            known = list(section.model_fields) if section else [*SECTIONS, *map(".".join, known_paths())]
             yield f"unknown setting {where}{nearest(str(fault['loc'][-1]), known)}"
         elif fault["type"] == "missing":
             path = tuple(str(part) for part in fault["loc"])

@@ -156,7 +156,8 @@ class _Run:
         self._reference: ReferenceData | None = None
         self._worklist: step3.Worklist | None = None
         self._recorder: step5.Recorder | None = None
-        self._ahead: asyncio.Task[_Page] | None = None
+        self._ahead: tuple[int, asyncio.Task[_Page]] | None = None  # the page's number, and its preparation
+        self._told: FinalEvent | None = None
 
     async def start(self) -> Json:
         job = await step1.start(self.company.pleo, self.job_id)
@@ -194,7 +195,8 @@ class _Run:
                 return {"note": None, "next": None, "event": None}
             page = await self._prepared(number, after)
             if page.data.next_cursor is not None:
-                self._ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
+                ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
+                self._ahead = (number + 1, ahead)
             recorder = await self._records()
             await self._report([*page.failed, *await recorder.record(page.prepared)])
             while page.data.next_cursor is None and worklist:
@@ -206,10 +208,18 @@ class _Run:
         return {"note": None, "next": page.data.next_cursor, "event": None}
 
     async def decide(self) -> Json:
-        return _json(step7.decide((await self._items()).tally))
+        # The text quotes an item's reason, which may name a person: it is told to Pleo and never kept.
+        return _json(replace(step7.decide((await self._items()).tally), text=None))
 
     async def complete(self, final: FinalEvent) -> Json:
+        # Nobody can have sent it before, unless this job was started by another process or this step is repeated.
+        maybe_sent = not self._started_here or self._told is not None
+        self._told = final
         try:
+            if maybe_sent and await step7.was_completed(self.company.pleo, self.job_id, final):
+                return {"note": None}
+            if final.event is JobEvent.FAILED and final.text is None:
+                self._told = final = replace(final, text=step7.decide((await self._items()).tally).text)
             await step7.complete(self.company.pleo, self.job_id, final)
         except JobEventConflict as error:
             return {"note": str(error)}
@@ -220,7 +230,7 @@ class _Run:
         tally = worklist.tally
         return JobReport(
             job_id=self.job_id,
-            event=final,
+            event=final and (self._told or final),
             items=tally.items + len(worklist) or self._items_announced,
             successful=tally.successful,
             failed=tally.failed,
@@ -233,9 +243,9 @@ class _Run:
 
         Repeat: safe.
         """
-        ahead, self._ahead = self._ahead, None
-        if ahead is None:
+        if self._ahead is None:
             return
+        (_, ahead), self._ahead = self._ahead, None
         # A connection cut while it opens is lost to its pool: what is under way gets a moment to end by itself.
         await asyncio.wait({ahead}, timeout=CLOSING_S)
         ahead.cancel()
@@ -268,9 +278,13 @@ class _Run:
         return self._recorder
 
     async def _prepared(self, number: int, after: str | None) -> "_Page":
-        """Give the page that was prepared ahead; without one (the first, or a run taken up again) prepare it now."""
-        ahead, self._ahead = self._ahead, None
-        page = await ahead if ahead is not None else await self._prepare(number, after)
+        """Give the page prepared ahead; without it (the first, a step repeated, a run taken up) prepare it now."""
+        if self._ahead is not None and self._ahead[0] == number:
+            (_, ahead), self._ahead = self._ahead, None
+            page = await ahead
+        else:
+            await self.aclose()  # of the page after this one, from an attempt at this step that did not succeed
+            page = await self._prepare(number, after)
         worklist = await self._items()
         page.prepared.keep(worklist)
         # Like the prepared ones: an entry booked from an earlier page is not reported as failed for a broken copy.

@@ -7,7 +7,10 @@ import pytest
 
 from tallybook import app
 from tallybook.errors import TallybookError
+from tallybook.workplace import workplace
 from tests.flow.conftest import Stage
+
+PLEO, COMPANY = "https://external.example", "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e"
 
 
 def test_a_second_run_for_the_same_company_does_not_begin(stage: Stage) -> None:
@@ -57,13 +60,13 @@ def test_runs_for_two_companies_do_not_wait_for_each_other(stage: Stage) -> None
     asyncio.run(both())
 
 
-def test_receipts_that_a_killed_run_left_behind_are_deleted_by_the_next(stage: Stage) -> None:
+def test_receipts_that_a_killed_run_left_behind_are_deleted_by_the_next() -> None:
     """They are somebody's receipts, in a folder that only this user can read."""
-    with app.only_run(stage.settings().pleo) as spool:
+    with workplace(PLEO, COMPANY) as spool:
         pass
     spool.mkdir()
     (spool / "receipt.pdf").write_bytes(b"%PDF-1.7")
-    with app.only_run(stage.settings().pleo) as again:
+    with workplace(PLEO, COMPANY) as again:
         assert again == spool
         assert list(again.iterdir()) == []
         assert again.stat().st_mode & 0o077 == 0

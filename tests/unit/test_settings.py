@@ -182,3 +182,35 @@ def test_a_missing_signing_secret_is_said_when_it_is_needed(
     loaded = settings.load(write(tmp_path, f"{COMPANY_SECTION}[webhooks]\n{section}\n"), environment)
     with pytest.raises(SettingsError, match=said):
         loaded.webhooks.secrets()
+
+
+def test_the_database_stands_beside_the_settings_file_unless_it_is_named(tmp_path: Path) -> None:
+    """A relative SQLite path counts from the settings file's folder, too."""
+    file = tmp_path / "tallybook.toml"
+    company = '[pleo]\ncompany_id = "0a0a0a0a-0000-4000-8000-000000000001"\n'
+    file.write_text(company)
+    assert settings.load(file, {}).database.url == f"sqlite:///{tmp_path}/tallybook.sqlite"
+    file.write_text(company + '[database]\nurl = "sqlite:///state/runs.sqlite"\n')
+    assert settings.load(file, {}).database.url == f"sqlite:///{tmp_path}/state/runs.sqlite"
+    elsewhere = {"TALLYBOOK_DATABASE_URL": "postgresql://tally:secret@host/runs"}
+    assert settings.load(file, elsewhere).database.url == elsewhere["TALLYBOOK_DATABASE_URL"]
+
+
+@pytest.mark.parametrize("url", ["postgresql://tally:secret@host/runs", "mysql://host/runs", "runs.sqlite"])
+def test_a_database_that_is_none_or_shows_its_password_is_refused(tmp_path: Path, url: str) -> None:
+    """The sentence does not repeat the password."""
+    file = tmp_path / "tallybook.toml"
+    file.write_text(
+        f'[pleo]\ncompany_id = "0a0a0a0a-0000-4000-8000-000000000001"\n[database]\nurl = "{url}"\n', encoding="utf-8"
+    )
+    with pytest.raises(SettingsError, match=r"database\.url") as refused:
+        settings.load(file, {})
+    assert "secret" not in str(refused.value).replace("secrets belong", "")
+
+
+def test_settings_do_not_show_the_database_url(tmp_path: Path) -> None:
+    """It may hold a password."""
+    file = tmp_path / "tallybook.toml"
+    file.write_text('[pleo]\ncompany_id = "0a0a0a0a-0000-4000-8000-000000000001"\n')
+    loaded = settings.load(file, {"TALLYBOOK_DATABASE_URL": "postgresql://tally:hunter2@host/runs"})
+    assert "hunter2" not in repr(loaded)

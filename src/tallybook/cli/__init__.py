@@ -16,7 +16,7 @@ import typer
 
 from tallybook import __version__
 from tallybook.accounting import registry
-from tallybook.cli import check, demo, items, jobs, run, sandbox, webhooks
+from tallybook.cli import check, demo, items, jobs, run, sandbox, serve, webhooks
 from tallybook.errors import SettingsError, TallybookError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("serve")(serve.serve)
 app.command("jobs")(jobs.jobs)
 app.command("items")(items.items)
 app.command("check")(check.check)

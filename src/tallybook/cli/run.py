@@ -24,7 +24,7 @@ def run(
     job: Annotated[UUID | None, typer.Option(help="Only this export job.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Export what is pending in Pleo, oldest first.
+    """Export what is pending in Pleo, oldest first, and exit; refused while `tallybook serve` does so.
 
     Exit code 0: every job completed; 1: some job did not; 2: bad settings; 130: stopped at once by a second Ctrl-C.
     """

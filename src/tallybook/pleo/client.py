@@ -55,8 +55,9 @@ ANSWER_SIZE_BYTES_MAX = 64 * 1024 * 1024  # ours: far above any page Pleo could 
 class PleoClient:
     """One Pleo, one credential. Use it as an async context manager, or call `aclose` at the end.
 
-    `observer` is told of every attempt at every call. `event_id_fields` are the names under which an event's body
-    carries the job's id: the definition says `jobId`, the guide `exportJobId`, and Pleo is sent both.
+    `observer` is told of every attempt at every call; `before_write` is called before each that is no GET.
+    `event_id_fields` are the names under which an event's body carries the job's id: the definition says `jobId`, the
+    guide `exportJobId`, and Pleo is sent both.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class PleoClient:
         event_id_fields: Sequence[str] = moves.ID_FIELDS,
         observer: Callable[[CallRecord], None] | None = None,
         answer_size_bytes_max: int = ANSWER_SIZE_BYTES_MAX,
+        before_write: Callable[[], None] | None = None,
     ) -> None:
         if not event_id_fields or not set(event_id_fields) <= set(moves.ID_FIELDS):
             raise PleoCallInvalid("pleo.event_id_fields must name `jobId`, `exportJobId` or both")
@@ -87,6 +89,7 @@ class PleoClient:
             retry=retry,
             observer=observer,
             answer_size_bytes_max=answer_size_bytes_max,
+            before_write=before_write,
         )
         self.subscriptions = Subscriptions(self._transport)
 

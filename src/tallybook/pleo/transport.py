@@ -109,6 +109,7 @@ class Transport:
         retry: RetryPolicy,
         observer: Callable[[CallRecord], None] | None,
         answer_size_bytes_max: int,
+        before_write: Callable[[], None] | None = None,
     ) -> None:
         url = _address(base_url)
         self._clock = clock
@@ -116,6 +117,7 @@ class Transport:
         self._timeouts = timeouts
         self._retry = retry
         self._observer = observer
+        self._before_write = before_write
         self._answer_size_bytes_max = answer_size_bytes_max
         self._where = url.host
         self._http = httpx.AsyncClient(
@@ -151,6 +153,8 @@ class Transport:
             async with asyncio.timeout(self._timeouts.whole_call_s):
                 for count in range(1, self._retry.attempts + 1):
                     attempt = _Attempt()
+                    if self._before_write is not None and call.method != "GET":
+                        self._before_write()
                     try:
                         return await self._observed(call, count, attempt)
                     except _Failed as failed:

@@ -5,6 +5,7 @@ Source: Pleo guide "Update and complete the export job".
 
 from tallybook.failure_reasons import SHARED_CAUSES
 from tallybook.outcome import FinalEvent, Tally, short
+from tallybook.pleo import moves
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.models import ItemFailureReason, JobEvent, JobFailureReason
 
@@ -31,6 +32,18 @@ def decide(tally: Tally) -> FinalEvent:
         reason or JobFailureReason.VALIDATION_FAILURE,
         short(f"{count} of this export failed{first}"),
     )
+
+
+async def was_completed(pleo: PleoClient, job_id: str, final: FinalEvent) -> bool:
+    """Whether Pleo has the final event already; for a run that may have sent it before it was killed.
+
+    Repeat: safe; reads only.
+    Raises:
+        JobEventConflict: the job is final with another outcome (expired, cancelled); never retried.
+        PleoError: Pleo did not answer, or refused.
+    """
+    job = await pleo.job(job_id)
+    return moves.standing(job, final.event, final.reason) is moves.Standing.DONE
 
 
 async def complete(pleo: PleoClient, job_id: str, final: FinalEvent) -> None:
