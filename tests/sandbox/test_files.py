@@ -87,3 +87,31 @@ def test_receipt_survives_a_mend_of_its_expense(pleo: Any) -> None:
     pleo.ok(pleo.http.patch(f"/_sandbox/expenses/{entry}", json={"note": "mended"}))
     (document,) = pleo.documents(pleo.export()["id"])
     assert httpx.get(document["files"][0]["url"]).status_code == 200
+
+
+def test_the_rest_of_a_receipt_is_served_from_where_it_was_cut_off(pleo: Any) -> None:
+    """Both halves are the file, and the second says which part it is."""
+    url, _ = link(pleo)
+    whole = httpx.get(url)
+    assert whole.headers["accept-ranges"] == "bytes"
+    rest = httpx.get(url, headers={"Range": "bytes=1000-", "If-Range": whole.headers["etag"]})
+    size = len(whole.content)
+    assert (rest.status_code, rest.headers["content-range"]) == (206, f"bytes 1000-{size - 1}/{size}")
+    assert rest.headers["etag"] == whole.headers["etag"]
+    assert whole.content[:1000] + rest.content == whole.content
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"Range": "bytes=1000-", "If-Range": '"another"'}, 200),
+        ({"Range": "bytes=5-9"}, 200),
+        ({"Range": "pages=1-"}, 200),
+        ({"Range": "bytes=999999999-"}, 416),
+    ],
+)
+def test_a_range_that_cannot_be_had_is_the_whole_file_or_a_416(pleo: Any, asked: dict[str, str], status: int) -> None:
+    """A file that changed is sent anew, a range of another form is passed over, one past the end is refused."""
+    url, document = link(pleo)
+    answer = httpx.get(url, headers=asked)
+    assert (answer.status_code, len(answer.content)) == (status, document["files"][0]["size"] if status == 200 else 0)

@@ -11,13 +11,22 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 
 from tallybook.clock import Clock
-from tallybook.sandbox.api import controls, controls_traffic, controls_webhooks, files, subscriptions, v3
+from tallybook.sandbox.api import (
+    controls,
+    controls_oauth,
+    controls_traffic,
+    controls_webhooks,
+    files,
+    oauth,
+    subscriptions,
+    v3,
+)
 from tallybook.sandbox.api.openapi import describe
 from tallybook.sandbox.api.operations import methods_of
 from tallybook.sandbox.api.requests import validation_message
 from tallybook.sandbox.api.traffic import Traffic
 from tallybook.sandbox.api.wire import PleoResponse, json_text
-from tallybook.sandbox.errors import Refusal
+from tallybook.sandbox.errors import OAuthRefusal, Refusal
 from tallybook.sandbox.rules import Profile
 from tallybook.sandbox.sandbox import Sandbox
 from tallybook.sandbox.store import Store
@@ -51,6 +60,7 @@ def create_app(
         redoc_url=None,
         exception_handlers={
             Refusal: _answer_refusal,
+            OAuthRefusal: _answer_oauth_refusal,
             RequestValidationError: _answer_invalid,
             HTTPException: _answer_http,
             Exception: _answer_own_fault,
@@ -59,10 +69,13 @@ def create_app(
     app.sandbox = app.state.sandbox = sandbox
     app.include_router(v3.router, tags=["Pleo export API (v3)"])
     app.include_router(subscriptions.router, tags=["Webhook subscriptions (v1)"])
+    app.include_router(oauth.router, tags=["OAuth 2.0"])
+    app.include_router(oauth.installations, tags=["OAuth 2.0"])
     app.include_router(files.router, tags=["Files"])
     app.include_router(controls.router, tags=["Sandbox"])
     app.include_router(controls_traffic.router, tags=["Sandbox"])
     app.include_router(controls_webhooks.router, tags=["Sandbox"])
+    app.include_router(controls_oauth.router, tags=["Sandbox"])
     app.add_middleware(Traffic, sandbox=sandbox)
     # A page in this machine's browser may not reach the controls under a name of its own (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
@@ -87,6 +100,12 @@ async def _answer_refusal(_: Request, refusal: Exception) -> Response:
         raise refusal
     headers = {"www-authenticate": 'Bearer, Basic realm="Pleo"'} if refusal.status == 401 else None  # noqa: PLR2004
     return _exception_info(refusal.status, refusal.type, refusal.message, headers)
+
+
+async def _answer_oauth_refusal(_: Request, refusal: Exception) -> Response:
+    if not isinstance(refusal, OAuthRefusal):
+        raise refusal
+    return oauth.answer_oauth_refusal(refusal)
 
 
 async def _answer_invalid(_: Request, error: Exception) -> Response:

@@ -279,3 +279,27 @@ def all_jobs(db: sqlite3.Connection, now_s: float, after: int, limit: int) -> li
     unfinished_job(db, now_s)
     sql = f"SELECT {_COLUMNS} FROM jobs WHERE number > ? ORDER BY number LIMIT ?"
     return [_job(row) for row in db.execute(sql, (after, limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A job's move to a status, or with `entry_id` an item's; `n` counts them in the order in which they happened."""
+
+    n: int
+    job_id: str
+    entry_id: str | None
+    status: str
+    external_id: str | None
+    reason: str | None
+
+
+def list_effects(db: sqlite3.Connection, after: int, limit: int) -> list[Effect]:
+    """Read what happened to jobs and items after number `after`, oldest first; also the same update taken again.
+
+    Repeat: safe, reads only.
+    """
+    sql = (
+        "SELECT f.n, j.id, f.entry_id, f.status, f.external_id, f.reason FROM effects f"
+        " JOIN jobs j ON j.number = f.job WHERE f.n > ? ORDER BY f.n LIMIT ?"
+    )
+    return [Effect(*row) for row in db.execute(sql, (after, limit))]

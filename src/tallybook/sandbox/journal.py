@@ -20,7 +20,11 @@ _ENTRIES_AT_ONCE: Final = 200
 _SIGNATURE: Final = re.compile(r"(signature=)[A-Za-z0-9_=-]+")
 # What a subscription's receiver is shown; a text or an object that is cut off counts as well.
 _TEXT: Final = r'"(?:[^"\\]|\\.)*"?'
-_CREDENTIAL: Final = re.compile(rf'("(?:password|token|secretKey)"\s*:\s*){_TEXT}', re.DOTALL)
+_CREDENTIAL: Final = re.compile(rf'("(?:password|token|secretKey|(?:access|refresh)_token)"\s*:\s*){_TEXT}', re.DOTALL)
+# What goes to and fro with logins, in forms and in queries.
+_FORM_CREDENTIAL: Final = re.compile(
+    r"(?<![^&?])((?:code|code_verifier|client_secret|token|refresh_token|consent)=)[^&\s]*"
+)
 _HEADERS: Final = re.compile(rf'("customHeaders"\s*:\s*)\{{(?:{_TEXT}|[^"}}])*\}}?', re.DOTALL)
 _COLUMNS: Final = (
     "n, at, operation, method, path, authentication, status, fault, request_body, answer_body, duration_ms"
@@ -120,7 +124,7 @@ class Journal:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         text = _CREDENTIAL.sub(r'\1"***"', _HEADERS.sub(r'\1"***"', text))
-        return _SIGNATURE.sub(r"\1***", text)
+        return _FORM_CREDENTIAL.sub(r"\1***", _SIGNATURE.sub(r"\1***", text))
 
 
 def _write(db: sqlite3.Connection, entries: Sequence[JournalEntry], counts: dict[str, int]) -> None:

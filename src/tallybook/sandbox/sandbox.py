@@ -3,22 +3,28 @@
 import asyncio
 import hashlib
 import hmac
+import secrets
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from tallybook.clock import Clock
 from tallybook.sandbox.clock import MovableClock
 from tallybook.sandbox.courier import Courier
 from tallybook.sandbox.faults import Faults
 from tallybook.sandbox.journal import Journal
+from tallybook.sandbox.oauth import ACCESS_TOKEN_LIFETIME_S, SCOPES, Consent, access_tokens
 from tallybook.sandbox.rules import Profile
 from tallybook.sandbox.store import Store
 from tallybook.sandbox.subscriptions import secrets_of
 from tallybook.sandbox.worlds import Founding, World, found, open_or_found, remember
 
-SCOPES: Final = ("export-jobs:read", "export-jobs:write", "export-items:read")  # Pleo's scopes page
+CONSENTS_MAX: Final = 100  # pages that wait for an answer; older ones are forgotten
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class Sandbox:
         self._world: World | None = None
         self._tokens: dict[str, Token] = {}
         self._subscription_secrets: list[str] = []
+        self.access_token_lifetime_s = ACCESS_TOKEN_LIFETIME_S
+        self._consents: dict[str, Consent] = {}
+        self._granted: dict[str, Token] = {}
 
     @property
     def world(self) -> World:
@@ -66,6 +75,7 @@ class Sandbox:
         self.clock.offset = timedelta(seconds=opened.clock_offset_s)
         tokens = await self.store.run(_read_tokens)
         self._settle(opened, tokens)
+        await self.grant(lambda _: None)
         self._subscription_secrets = await self.store.run(secrets_of)
         self._mask_secrets()
         await self.journal.open()
@@ -87,6 +97,9 @@ class Sandbox:
         await self.courier.close()
         self._subscription_secrets = []
         self._settle(await self.store.run(found, founding), [])
+        self.access_token_lifetime_s = ACCESS_TOKEN_LIFETIME_S
+        self._consents.clear()
+        self._granted.clear()
         self.clock.offset = timedelta()
         self.faults.clear()
         self.courier.faults.clear()
@@ -131,7 +144,32 @@ class Sandbox:
 
     def token(self, presented: str) -> Token | None:
         """Find the access token that was presented."""
-        return self._tokens.get(presented)
+        return self._tokens.get(presented) or self._granted.get(presented)
+
+    async def grant(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Let something be done to grants; afterwards the API knows the access tokens that came and went by it."""
+
+        def done_and_listed(db: sqlite3.Connection) -> tuple[T, list[tuple[str, frozenset[str], float]]]:
+            return work(db), access_tokens(db)
+
+        result, listed = await self.store.run(done_and_listed)
+        self._granted = {token: Token(token, scopes, expires_at) for token, scopes, expires_at in listed}
+        return result
+
+    def keep_consent(self, consent: Consent) -> str:
+        """Keep what a person is asked until the answer comes; gives the name the page knows it by.
+
+        Repeat: another name.
+        """
+        name = secrets.token_urlsafe(24)
+        self._consents[name] = consent
+        while len(self._consents) > CONSENTS_MAX:
+            del self._consents[next(iter(self._consents))]
+        return name
+
+    def take_consent(self, name: str) -> Consent | None:
+        """Give back what was asked under a name, once."""
+        return self._consents.pop(name, None)
 
     def is_api_key(self, presented: str) -> bool:
         """Whether this is the company's API key."""

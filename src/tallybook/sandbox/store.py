@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 # Instants are REAL seconds since 1970 (UTC). `documents.document` is the JSON text as it is served, without
 # `vendor` and `bookkeeping`, which stand in `vendor_part` and are joined on for a vendor based job only. The texts
-# stand apart from the expenses, so that moving 100,000 expenses to another lane does not rewrite them.
+# stand apart from the expenses, so that moving 100,000 expenses to another lane does not rewrite them. `effects` is
+# written by the database itself, so that it says what happened to jobs and items whoever made it happen.
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS world (only INTEGER PRIMARY KEY CHECK (only = 1), state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (
@@ -70,6 +71,21 @@ CREATE TABLE IF NOT EXISTS job_items (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS job_items_by_entry ON job_items (entry_id, job);
 CREATE INDEX IF NOT EXISTS job_items_by_status ON job_items (job, status);
+CREATE TABLE IF NOT EXISTS effects (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  job INTEGER NOT NULL,
+  entry_id TEXT,
+  status TEXT NOT NULL,
+  external_id TEXT,
+  reason TEXT
+);
+CREATE TRIGGER IF NOT EXISTS job_moved AFTER UPDATE OF status ON jobs BEGIN
+  INSERT INTO effects (job, status, reason) VALUES (NEW.number, NEW.status, NEW.failure_reason_type);
+END;
+CREATE TRIGGER IF NOT EXISTS item_updated AFTER UPDATE OF status ON job_items BEGIN
+  INSERT INTO effects (job, entry_id, status, external_id, reason)
+  VALUES (NEW.job, NEW.entry_id, NEW.status, NEW.external_id, NEW.failure_reason_type);
+END;
 CREATE TABLE IF NOT EXISTS subscriptions (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -119,6 +135,26 @@ CREATE TABLE IF NOT EXISTS journal (
   answer_body TEXT NOT NULL,
   duration_ms REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS oauth_codes (
+  code TEXT PRIMARY KEY,
+  grant_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  redirect_uri TEXT NOT NULL,
+  code_challenge TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  expires_at REAL NOT NULL,
+  used INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS oauth_tokens (
+  token TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  grant_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  issued_at REAL NOT NULL,
+  expires_at REAL NOT NULL,
+  ended INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal_counts (operation TEXT PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
 """
 

@@ -5,6 +5,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field, model_validator
 
+from tallybook.sandbox import jobs
 from tallybook.sandbox.api.controls import After, Control, Limit
 from tallybook.sandbox.api.operations import OPERATION_IDS
 from tallybook.sandbox.api.requests import SandboxHere
@@ -13,8 +14,8 @@ from tallybook.sandbox.api.wire import Json
 from tallybook.sandbox.clock import instant_text
 from tallybook.sandbox.faults import Fault, FaultKind, Phase
 from tallybook.sandbox.journal import JournalEntry
+from tallybook.sandbox.oauth import SCOPES
 from tallybook.sandbox.rules import ItemUpdateError
-from tallybook.sandbox.sandbox import SCOPES
 
 router = APIRouter(prefix="/_sandbox")
 
@@ -149,6 +150,24 @@ async def read_journal(sandbox: SandboxHere, after: After = 0, limit: Limit = 10
 async def count_journal(sandbox: SandboxHere) -> dict[str, int]:
     """Count the requests by operation."""
     return sandbox.journal.counts()
+
+
+@router.get("/effects")
+async def read_effects(sandbox: SandboxHere, after: After = 0, limit: Limit = 100) -> Json:
+    """Read what happened to jobs and their items, whatever was answered, oldest first; `next` is null at the end."""
+    found = await sandbox.store.run(jobs.list_effects, after, limit + 1)
+    data = [
+        {
+            "n": effect.n,
+            "jobId": effect.job_id,
+            "entryId": effect.entry_id,
+            "status": effect.status,
+            "externalId": effect.external_id,
+            "reason": effect.reason,
+        }
+        for effect in found[:limit]
+    ]
+    return {"data": data, "next": found[limit - 1].n if len(found) > limit else None}
 
 
 def _entry_json(entry: JournalEntry) -> Json:

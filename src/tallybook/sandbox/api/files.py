@@ -1,7 +1,9 @@
-"""Receipts over links that expire. Source: definition ExportItemFile."""
+"""Receipts over links that expire, also from the middle on. Source: definition ExportItemFile; RFC 9110 section 14."""
 
 import asyncio
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,6 +15,7 @@ from tallybook.sandbox.api.wire import PleoResponse
 from tallybook.sandbox.errors import Refusal
 
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_REST: Final = re.compile(r"bytes=([0-9]{1,15})-", re.ASCII)
 
 router = APIRouter(prefix="/files")
 
@@ -24,6 +27,8 @@ router = APIRouter(prefix="/files")
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"application/pdf": {}, "image/jpeg": {}}},
+        206: {"description": "The rest of the file.", "content": {"application/pdf": {}, "image/jpeg": {}}},
+        416: {"description": "The file ends before that."},
         **{
             code: {
                 "description": said,
@@ -46,7 +51,11 @@ async def download(
     expires: Annotated[str | None, Query()] = None,
     signature: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """The link itself is the permission: no credentials are asked for."""
+    """The link itself is the permission: no credentials are asked for.
+
+    `Range: bytes=N-` gives the rest from byte N on, with `If-Range` only while the file is the same. Other ranges are
+    passed over, as a server may.
+    """
     sandbox.world.links.check(request.url.path, expires, signature, sandbox.now_s())
     document, file = await sandbox.store.run(expenses.find_receipt, sandbox.world, accountingEntryId, receipt)
     try:
@@ -58,4 +67,17 @@ async def download(
     media_type = str(file.get("type"))
     if not _MEDIA_TYPE.fullmatch(media_type):
         media_type = "application/octet-stream"
-    return Response(content, media_type=media_type)
+    return _from(content, media_type, request.headers)
+
+
+def _from(content: bytes, media_type: str, asked: Mapping[str, str]) -> Response:
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"Accept-Ranges": "bytes", "ETag": etag}
+    rest = _REST.fullmatch(asked.get("range", ""))
+    if rest is None or asked.get("if-range", etag) != etag:
+        return Response(content, media_type=media_type, headers=headers)
+    start, size = int(rest[1]), len(content)
+    if start >= size:
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    return Response(content[start:], 206, headers, media_type)

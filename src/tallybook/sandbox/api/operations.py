@@ -38,6 +38,11 @@ _OPERATIONS: Final = tuple(
             "/v1/subscriptions/{id}/activities",
         ),
         ("GET", rf"/v1/subscriptions/{_ID}/secret", "getSubscriptionSecret", "/v1/subscriptions/{id}/secret"),
+        ("DELETE", r"/v1/installations/me", "deleteClientInstallation", "/v1/installations/me"),
+        ("GET", r"/oauth/authorize", "authorize", "/oauth/authorize"),
+        ("POST", r"/oauth/authorize", "decide", "/oauth/authorize"),
+        ("POST", r"/oauth/token", "token", "/oauth/token"),
+        ("POST", r"/oauth/token/introspect", "introspect", "/oauth/token/introspect"),
         ("GET", rf"/files/{_ID}/{_ID}", "files", "/files/{accountingEntryId}/{receipt}"),
     )
 )

@@ -88,7 +88,7 @@ class _Collected:
 
 
 class Traffic:
-    """ASGI middleware over /v3, /v1 and /files; other paths pass untouched."""
+    """ASGI middleware over /v3, /v1, /oauth and /files; other paths pass untouched."""
 
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self._app = app
@@ -96,7 +96,7 @@ class Traffic:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or not, and write it down."""
-        if scope["type"] != "http" or not scope["path"].startswith(("/v3", "/v1", "/files")):
+        if scope["type"] != "http" or not scope["path"].startswith(("/v3", "/v1", "/oauth", "/files")):
             await self._app(scope, receive, send)
             return
         sandbox = self._sandbox
