@@ -23,8 +23,9 @@ async def prepare(url: str, folder: Path, items: int, seed: int) -> dict[str, st
     place = demo.place(folder)
     sandbox = demo.Sandbox(url)
     try:
-        await demo.prepare(place, sandbox, items=items, seed=seed)
-        job_id = await demo.press_export(sandbox, only_failed=False)
+        world = await demo.prepare(place, sandbox, items=items, seed=seed)
+        async with demo.books(place, sandbox, world, "book"):
+            job_id = await demo.press_export(sandbox, only_failed=False)
     finally:
         await sandbox.aclose()
     settings = tomllib.loads(place.config.read_text("utf-8"))

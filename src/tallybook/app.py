@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import httpx
+
 from tallybook.accounting import registry
 from tallybook.accounting.entry import PostingState
 from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, Capabilities, Need
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
+from tallybook.engine import lane
 from tallybook.engine.guard import GuardedBooks
 from tallybook.engine.presence import Presence, present_inline
 from tallybook.errors import SettingsError
@@ -20,24 +23,25 @@ from tallybook.pleo import auth
 from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
 from tallybook.pleo.errors import PleoError
 from tallybook.pleo.receipts import ReceiptDownloader
-from tallybook.settings import OnChanged, PleoSettings, Settings, nearest
+from tallybook.postings.journal import Journal
+from tallybook.settings import Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
-from tallybook.store.database import Database
+from tallybook.store.database import Database, migrated
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 from tallybook.workplace import workplace
 
 
 def rules(settings: Settings, books: Capabilities) -> Rules:
     """Translate settings, and what the books can do, into the rules of bookkeeping."""
-    size_bytes_max = settings.pleo.receipt_size_bytes_max
     return Rules(
         accounts=AccountRoles(**settings.accounts.model_dump()),
         minor_units=MinorUnits(settings.pleo.minor_units),
         closed_period=ClosedPeriodRule(settings.books.closed_period),
         posting=PostingState(settings.books.posting),
         attachments=AttachmentRule(settings.books.attachments),
-        attachment_size_bytes_max=min(size_bytes_max, books.attachment_size_bytes_max or size_bytes_max),
+        attachment_size_bytes_max=settings.pleo.receipt_size_bytes_max,
+        attachments_office=settings.books.attachments_office == "pass",
         accounts_payable_supported=books.accounts_payable,
         attachments_supported=books.attachments,
         drafts_supported=books.drafts,
@@ -45,30 +49,42 @@ def rules(settings: Settings, books: Capabilities) -> Rules:
 
 
 def pleo_client(
-    settings: PleoSettings,
+    settings: Settings,
     clock: Clock,
     *,
+    access_token: str | None = None,
     observer: Callable[[CallRecord], None] | None = None,
     may_write: Callable[[], None] | None = None,
 ) -> PleoClient:
     """Make the Pleo client that settings describe; the caller closes it.
 
+    `access_token` stands in for the credential of the settings.
+
     Raises:
         SettingsError: no credential, or several, or its file cannot be read.
     """
-    kind, secret = settings.secret()
+    pleo = settings.pleo
     return PleoClient(
-        base_url=settings.base_url,
-        auth=auth.api_key(secret) if kind == "api_key" else auth.bearer(secret),
+        base_url=pleo.base_url,
+        auth=_authentication(settings, clock) if access_token is None else auth.bearer(access_token),
         clock=clock,
         random=random.SystemRandom(),
         timeouts=Timeouts(
-            connect_s=settings.connect_timeout_s, read_s=settings.read_timeout_s, whole_call_s=settings.call_timeout_s
+            connect_s=pleo.connect_timeout_s, read_s=pleo.read_timeout_s, whole_call_s=pleo.call_timeout_s
         ),
-        event_id_fields=settings.event_id_fields,
+        event_id_fields=pleo.event_id_fields,
         observer=observer,
         before_write=may_write,
     )
+
+
+def _authentication(settings: Settings, clock: Clock) -> httpx.Auth:
+    kind, secret = settings.pleo.secret()
+    if kind == "login":
+        from tallybook.credentials import access  # noqa: PLC0415 - cryptography: no other credential waits for it
+
+        return access.authentication(settings, clock)
+    return auth.api_key(secret) if kind == "api_key" else auth.bearer(secret)
 
 
 def open_books(settings: Settings) -> AccountingSystem:
@@ -102,17 +118,20 @@ async def company(
     Repeat: without a presence on PostgreSQL refused while the first one lasts.
     Raises:
         AlreadyRunning: another run has the company.
-        StoreError: the database is in use by a server, or cannot be used.
+        StoreError: the company, or its SQLite database, is in use by a server; or the database cannot be used.
         SettingsError: a setting is wrong.
         AccountingError: the books cannot be opened.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        alone = presence is None or not presence.database.shared
         if presence is None:
-            presence = stack.enter_context(present_inline(Database(settings.database.url), "run"))
+            database = settings.database
+            presence = stack.enter_context(present_inline(Database(database.url), "run", lease_s=database.lease_s))
+            if presence.database.shared:
+                await lane.take_by_hand(presence, settings.pleo.company_id.lower())
+        alone = not presence.database.shared  # where the database is shared, it is the lane that keeps others out
         spool = stack.enter_context(workplace(settings.pleo.base_url, settings.pleo.company_id, alone=alone))
-        pleo = pleo_client(settings.pleo, clock, observer=observer, may_write=presence.may_write)
+        pleo = pleo_client(settings, clock, observer=observer, may_write=presence.may_write)
         stack.push_async_callback(pleo.aclose)
         books = open_books(settings)
         stack.push_async_callback(books.aclose)
@@ -139,10 +158,34 @@ async def company(
             rules=rules(settings, books.capabilities),
             clock=clock,
             spool=spool,
-            link_changed=settings.books.on_changed is OnChanged.LINK,
+            journal=Journal(presence.connections, run=presence.worker),
+            books_name=f"{settings.books.adapter}:{books.capabilities.identity}",
+            on_changed=settings.books.on_changed,
             page_size=settings.pleo.page_size,
             items_per_update=settings.pleo.items_per_update,
+            quiet_s_max=settings.pleo.update_within_s,
         )
+
+
+@asynccontextmanager
+async def posting_journal(settings: Settings) -> AsyncIterator[Journal | None]:
+    """Open the posting journal to look into it or to settle entries, also beside a server; None: there is none yet.
+
+    Repeat: safe.
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    database = Database(settings.database.url)
+    if not database.shared and not database.file.exists():
+        yield None
+        return
+    connections = database.connect()
+    try:
+        with migrated(database, connections):
+            pass
+        yield Journal(connections, run="a person")
+    finally:
+        connections.dispose()
 
 
 async def export_pending(
@@ -201,7 +244,7 @@ async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[t
 
 async def _problems_with_pleo(settings: Settings, clock: Clock) -> Sequence[str]:
     try:
-        async with pleo_client(settings.pleo, clock) as client:
+        async with pleo_client(settings, clock) as client:
             await client.list_jobs(company_id=settings.pleo.company_id, limit=1)
     except PleoError as error:
         return [str(error)]

@@ -1,4 +1,4 @@
-"""The demo: a local Pleo in a process of its own, a company's expenses, and two exports into a book.
+"""The demo: a local Pleo in a process of its own, a company's expenses, and two exports into a book or a Tryton.
 
 It runs the code that production runs, over real HTTP. All it leaves stands in one folder: settings, the chart of
 accounts, the book with its receipts, and the sandbox's state.
@@ -26,6 +26,10 @@ from tallybook.workflow import Progress
 
 _MARK = "tallybook-demo"  # a file by this name says the folder is the demo's own to replace
 
+# What Tryton needs to know of the demo's company, and the embedded book does not, which keeps currencies apart.
+_EUR_PER_DKK = "0.134"  # about the central rate
+_EXCHANGE_ACCOUNT = "3830"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -37,6 +41,7 @@ class Place:
     chart: Path
     pleo: Path
     key: Path
+    tryton: Path
 
 
 def place(folder: Path) -> Place:
@@ -64,6 +69,7 @@ def place(folder: Path) -> Place:
         chart=folder / "chart.toml",
         pleo=folder / "pleo.sqlite",
         key=folder / "pleo-api-key",
+        tryton=folder / "tryton",
     )
 
 
@@ -103,56 +109,90 @@ async def sandbox_process(data: Path) -> AsyncIterator[Sandbox]:
 
     It also ends by itself when this process is gone.
     """
+    async with _started(
+        "the sandbox", "sandbox", "serve", "--port", "0", "--world", "empty", "--data", str(data)
+    ) as told:
+        sandbox = Sandbox(told["url"])
+        try:
+            yield sandbox
+        finally:
+            await sandbox.aclose()
+
+
+@asynccontextmanager
+async def _started(what: str, *command: str) -> AsyncIterator[dict[str, Any]]:
+    """Start a command of ours that serves, and give what it says of itself once it is ready."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tallybook", "sandbox", "serve", "--port", "0", "--world", "empty", "--json",
-        "--stop-with-stdin", "--data", str(data),
+        sys.executable, "-m", "tallybook", *command, "--json", "--stop-with-stdin",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for us: the sandbox must outlive it until the page is done
+        start_new_session=True,  # Ctrl-C is for us: it must outlive it until the page is done
     )  # fmt: skip
     try:
         assert process.stdout is not None  # noqa: S101 - asked for above
         line = await process.stdout.readline()
         if not line:
-            raise TallybookError(f"the sandbox did not start (exit code {await process.wait()})")
-        sandbox = Sandbox(json.loads(line)["url"])
-        try:
-            yield sandbox
-        finally:
-            await sandbox.aclose()
+            raise TallybookError(f"{what} did not start (exit code {await process.wait()})")
+        yield json.loads(line)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def prepare(place: Place, sandbox: Sandbox, *, items: int, seed: int) -> None:
-    """Create the demo company in the sandbox, and write its settings, chart of accounts and book.
+async def prepare(place: Place, sandbox: Sandbox, *, items: int, seed: int) -> dict[str, Any]:
+    """Create the demo company in the sandbox, and write its settings and chart of accounts; returns the world.
 
-    Repeat: replaces the world; the book's chart is brought up to date.
+    Repeat: replaces the world.
     """
-    world = await sandbox.call("POST", "/worlds", {"world": "demo", "items": items, "seed": seed, "troubles": True})
+    world: dict[str, Any] = await sandbox.call(
+        "POST", "/worlds", {"world": "demo", "items": items, "seed": seed, "troubles": True}
+    )
     write_settings(place, sandbox.url, world)
+    return world
+
+
+@asynccontextmanager
+async def books(place: Place, sandbox: Sandbox, world: dict[str, Any], kind: str) -> AsyncIterator[None]:
+    """Have the books ready for the length of a block: the embedded book, or a Tryton in a process of its own.
+
+    Repeat: the book's chart is brought up to date; a Tryton goes on with the company that is there.
+    Raises:
+        TallybookError: they cannot be made.
+    """
+    if kind == "tryton":
+        chart = _chart(world)
+        chart["company"] |= {"currency": world["company"]["currency"], "exchange_account": _EXCHANGE_ACCOUNT}
+        chart["currencies"] = [{"code": "EUR", "rate": _EUR_PER_DKK}]
+        place.chart.write_text(tomli_w.dumps(chart), encoding="utf-8")
+        payable = world["books"]["roles"]["accounts_payable"]
+        async with _started(
+            "Tryton", "tryton", "serve", "--chart", str(place.chart), "--dir", str(place.tryton), "--payable", payable
+        ) as where:
+            write_settings(place, sandbox.url, world, {"adapter": "tryton", "tryton": where})
+            yield
+        return
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tallybook", "book", "init", str(place.chart), "--book", str(place.book),
         stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     if await process.wait():
         raise TallybookError("the demo's book could not be made; the reason stands above")
+    yield
 
 
-def write_settings(place: Place, url: str, world: dict[str, Any]) -> None:
-    """Write settings, key and chart of accounts for a world of the sandbox.
+def write_settings(place: Place, url: str, world: dict[str, Any], books: dict[str, Any] | None = None) -> None:
+    """Write settings, key and chart of accounts for a world of the sandbox; `books` is the section, if no book's.
 
     Repeat: written anew.
     """
     place.key.touch(mode=0o600)
     place.key.write_text(world["apiKey"] + "\n", encoding="utf-8")
-    place.config.write_text(tomli_w.dumps(_settings(place, url, world)), encoding="utf-8")
+    place.config.write_text(tomli_w.dumps(_settings(place, url, world, books)), encoding="utf-8")
     place.chart.write_text(tomli_w.dumps(_chart(world)), encoding="utf-8")
 
 
-def _settings(place: Place, url: str, world: dict[str, Any]) -> dict[str, Any]:
+def _settings(place: Place, url: str, world: dict[str, Any], books: dict[str, Any] | None) -> dict[str, Any]:
     host = httpx.URL(url).netloc.decode()
     return {
         "pleo": {
@@ -162,7 +202,7 @@ def _settings(place: Place, url: str, world: dict[str, Any]) -> dict[str, Any]:
             "receipt_hosts": [host],
             "receipt_hosts_insecure": [host],
         },
-        "books": {"adapter": "book", "posting": "posted", "book": {"path": place.book.name}},
+        "books": {"posting": "posted", **(books or {"adapter": "book", "book": {"path": place.book.name}})},
         "accounts": world["books"]["roles"],
     }
 
@@ -225,7 +265,7 @@ async def failed_items(place: Place, job_id: str) -> Sequence[ExportJobItem]:
         return [item async for item in company.pleo.job_items(job_id, status="failed")]
 
 
-async def disagreements(place: Place, sandbox: Sandbox) -> list[str]:
+async def disagreements(place: Place, sandbox: Sandbox, kind: str = "book") -> list[str]:
     """Compare the sandbox's exported entries with the book's: a sentence for every entry that only one of them has.
 
     Repeat: safe; reads only.
@@ -239,14 +279,14 @@ async def disagreements(place: Place, sandbox: Sandbox) -> list[str]:
             break
         after = f"&after={page['next']}"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tallybook", "book", "entries", "--json", "--book", str(place.book),
+        sys.executable, "-m", "tallybook", kind, "entries", "--json", "--config", str(place.config),
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     text, _ = await process.communicate()
     booked = {row["entry_id"]: row["external_id"] for row in json.loads(text)}
     return [
         f"{entry_id}: Pleo has it as {exported.get(entry_id, 'not exported')}, "
-        f"the book as {booked.get(entry_id, 'not booked')}"
+        f"the books as {booked.get(entry_id, 'not booked')}"
         for entry_id in sorted(exported.keys() | booked.keys())
         if exported.get(entry_id) != booked.get(entry_id)
     ]

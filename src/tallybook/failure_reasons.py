@@ -56,11 +56,14 @@ TABLE: dict[type[TallybookError], Reasons] = {
     # Receipts, which come from Pleo's own file store
     pleo.ReceiptError: Reasons(None, Item.RECEIPT_DOWNLOAD_FAILURE),
     pleo.ReceiptUnavailable: Reasons(None, Item.RECEIPT_DOWNLOAD_FAILURE),
+    pleo.ReceiptLinkExpired: Reasons(None, Item.RECEIPT_DOWNLOAD_FAILURE),
     pleo.ReceiptTooLarge: Reasons(None, Item.RECEIPT_FILE_SIZE_LIMIT_EXCEEDED),
     pleo.ReceiptUnsupported: Reasons(None, Item.RECEIPT_CONVERSION_FAILURE),
     pleo.ReceiptLinkRefused: Reasons(None, Item.RECEIPT_DOWNLOAD_FAILURE),
     # Pleo: all but the first two end the run, not the job; the job is resumed by the next run
     pleo.MissingContraAccounts: Reasons(Job.MISSING_CONFIGURATION, None),
+    # Told by nobody until somebody logs in again, which is why the job then goes on instead of failing.
+    pleo.PleoLoginNeeded: Reasons(Job.AUTHORIZATION_FAILURE, None),
     pleo.PleoError: Reasons(None, None),
     TallybookError: Reasons(None, Item.UNEXPECTED_FAILURE),
 }

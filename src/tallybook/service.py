@@ -2,22 +2,34 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from starlette.routing import Route
 
+from tallybook import receiver
 from tallybook.app import company
 from tallybook.clock import Clock, SystemClock
-from tallybook.engine.engine import Engine, Pace, launched
+from tallybook.engine.engine import VERSION, Engine, Pace, launched
 from tallybook.engine.poll import Poller
 from tallybook.engine.presence import present
+from tallybook.engine.standing import Standing, UnknownCompany
+from tallybook.listening.endpoints import Endpoints
+from tallybook.listening.server import Server, bound, is_loopback, listening
 from tallybook.outcome import JobReport
+from tallybook.pleo.client import CallRecord
+from tallybook.pleo.webhooks import REMEMBERED_FOR_S, SigningSecrets
 from tallybook.settings import Settings
 from tallybook.store.database import Database
+from tallybook.store.errors import StoreError
+from tallybook.store.webhook_ids import WebhookIds
+from tallybook.telemetry import logs, metrics, traces
 from tallybook.workflow import Checkpoint, Company, JobInterrupted, Progress, export_job
 
+_FORGET_EVERY_S = 3600.0
 log = structlog.get_logger()
 
 
@@ -45,7 +57,9 @@ async def serving(
         async with AsyncExitStack() as stack:
             companies: dict[str, Company] = {}
             for each in settings:
-                opened = await stack.enter_async_context(company(each, clock=clock, presence=presence))
+                opened = await stack.enter_async_context(
+                    company(each, clock=clock, observer=_pleo_called, presence=presence)
+                )
                 companies[opened.company_id] = opened
 
             async def export(job_id: str, company_id: str, checkpoint: Checkpoint) -> JobReport:
@@ -55,13 +69,25 @@ async def serving(
                 return await export_job(companies[company_id], job_id, checkpoint=checkpoint, progress=_log_progress)
 
             engine = await stack.enter_async_context(launched(presence, export, pace=pace))
-            yield (
-                engine,
-                [
-                    Poller(engine, each.company_id, each.pleo, clock, random.SystemRandom(), one.serve.poll_every_s)
-                    for each, one in zip(companies.values(), settings, strict=True)
-                ],
-            )
+            metrics.build(VERSION)
+            yield engine, _pollers(engine, companies, settings, clock)
+
+
+def _pollers(
+    engine: Engine, companies: Mapping[str, Company], settings: Sequence[Settings], clock: Clock
+) -> Sequence[Poller]:
+    return [
+        Poller(
+            engine,
+            each.company_id,
+            each.pleo,
+            clock,
+            random.SystemRandom(),
+            one.serve.poll_every_s,
+            name=one.pleo.company_name or "",
+        )
+        for each, one in zip(companies.values(), settings, strict=True)
+    ]
 
 
 async def serve(
@@ -73,7 +99,8 @@ async def serve(
 ) -> None:
     """Find export jobs and export them until `stopping` is set; with `once`, until none is left.
 
-    Stopping ends between pages; what is not done is resumed by the next start, or by another worker.
+    Unless `once`, it also listens at `[serve]` `listen`. Stopping ends between pages; what is not done is resumed by
+    the next start, or by another worker.
 
     Repeat: safe; what is done is found done.
     Raises:
@@ -83,22 +110,84 @@ async def serve(
         StoreError: the database is in use, or cannot be used.
     """
     clock = SystemClock()
-    async with serving(settings, clock=clock, pace=pace) as (engine, pollers):
-        log.info("serving", worker=engine.presence.worker, companies=[poller.company_id for poller in pollers])
-        duties = [asyncio.create_task(engine.keep_tidy(clock, settings[0].database.keep_days))]
+    standing = Standing(clock)
+    first = settings[0]
+    async with AsyncExitStack() as stack:
+        stack.enter_context(traces.tracing(first.telemetry.otlp_endpoint))
+        # Before anything is exported: an address that is taken is a wrong setting.
+        listener = None if once else stack.enter_context(bound(first.serve.host, first.serve.port))
+        async with serving(settings, clock=clock, pace=pace) as (engine, pollers):
+            standing.engine, standing.pollers = engine, pollers
+            worker, served = engine.presence.worker, [poller.company_id for poller in pollers]
+            duties = [asyncio.create_task(engine.keep_tidy(clock, first.database.keep_days))]
+            server: Server | None = None
+            try:
+                if listener is None:
+                    log.info("serving", worker=worker, companies=served)
+                    for poller in pollers:
+                        await poller.look()
+                    await _first(stopping.wait(), engine.until_idle(clock))
+                else:
+                    ids = WebhookIds(engine.presence.connections)
+                    routes = _routes(settings, standing, ids)
+                    # Entered outside the engine: it lets callers go while the engine lets steps finish.
+                    server = await stack.enter_async_context(listening(listener, routes))
+                    log.info("serving", worker=worker, companies=served, address=server.url)
+                    duties.append(asyncio.create_task(_forget(ids, clock)))
+                    duties += [asyncio.create_task(poller.watch()) for poller in pollers]
+                    await stopping.wait()
+            finally:
+                standing.stopping = True
+                if server is not None:
+                    server.stop()
+                for duty in duties:
+                    duty.cancel()
+                await asyncio.gather(*duties, return_exceptions=True)
+                log.info("stopping")
+
+
+def _routes(settings: Sequence[Settings], standing: Standing, ids: WebhookIds) -> list[Route]:
+    first = settings[0].serve
+    endpoints = Endpoints(
+        look_now=standing.look_now,
+        problems=standing.problems,
+        measure=standing.measure,
+        token=first.bearer(),
+        metrics_open=first.metrics_open or is_loopback(first.host),
+    )
+    secrets = [secret for each in settings if each.webhooks.given for secret in each.webhooks.secrets()]
+    if not secrets:  # nothing could be believed
+        return endpoints.routes()
+
+    async def enqueue(company_id: str, job_id: str) -> None:
         try:
-            if once:
-                for poller in pollers:
-                    await poller.look()
-                await _first(stopping.wait(), engine.until_idle(clock))
-            else:
-                duties += [asyncio.create_task(poller.watch()) for poller in pollers]
-                await stopping.wait()
-        finally:
-            for duty in duties:
-                duty.cancel()
-            await asyncio.gather(*duties, return_exceptions=True)
-            log.info("stopping")
+            standing.look_now(company_id)
+        except UnknownCompany:  # an organisation's subscription tells of all its companies
+            log.info("job_of_another_company", company_id=company_id, job_id=job_id)
+
+    heard = receiver.Receiver(SigningSecrets(secrets), standing.clock, enqueue, shared=ids)
+    return [*endpoints.routes(), *receiver.routes(heard)]
+
+
+async def _forget(ids: WebhookIds, clock: Clock) -> None:
+    """Forget notifications that are too old to be repeated, until cancelled."""
+    while True:
+        try:
+            await ids.collect(clock.now() - timedelta(seconds=REMEMBERED_FOR_S))
+        except StoreError as error:  # next time, then
+            log.warning("webhook_ids_not_forgotten", why=logs.told(error))
+        await clock.sleep(_FORGET_EVERY_S)
+
+
+def _pleo_called(call: CallRecord) -> None:
+    status = "none" if call.status is None else str(call.status)
+    metrics.PLEO_CALLS.labels(call.operation, status).inc()
+    metrics.PLEO_CALL_SECONDS.labels(call.operation).observe(call.duration_s)
+    traces.past(f"pleo {call.operation}", call.duration_s, failed=call.error is not None, status=status)
+
+
+def _log_progress(told: Progress) -> None:
+    log.info("page_done", job_id=told.job_id, items=told.items, successful=told.successful, failed=told.failed)
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
@@ -109,7 +198,3 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
     for task in done:
         task.result()
-
-
-def _log_progress(told: Progress) -> None:
-    log.info("page_done", job_id=told.job_id, items=told.items, successful=told.successful, failed=told.failed)

@@ -14,22 +14,28 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import structlog
 
 from tallybook.accounting.errors import AccountingError
+from tallybook.accounting.handover import HandsOver
 from tallybook.accounting.system import AccountingSystem, ReferenceData
 from tallybook.bookkeeping.plan import Books
 from tallybook.bookkeeping.rules import Rules
 from tallybook.clock import Clock
+from tallybook.deadline import Deadline, JobOver
 from tallybook.errors import SettingsError, TallybookError
 from tallybook.failure_reasons import reasons
 from tallybook.outcome import FinalEvent, ItemResult, JobReport, failed, one_line
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.errors import JobEventConflict, JobStatusUnprocessable, MissingContraAccounts
 from tallybook.pleo.models import JobEvent, JobFailureReason, JobStatus
+from tallybook.pleo.receipt_renewal import FreshLinks
 from tallybook.pleo.receipts import ReceiptDownloader
+from tallybook.postings.journal import Journal
+from tallybook.postings.writing import EntryWriter
+from tallybook.settings import OnChanged
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
 from tallybook.steps import step3_retrieve_items as step3
@@ -37,6 +43,7 @@ from tallybook.steps import step4_fetch_data as step4
 from tallybook.steps import step5_record as step5
 from tallybook.steps import step6_update_items as step6
 from tallybook.steps import step7_complete_job as step7
+from tallybook.telemetry import metrics
 
 Json = Mapping[str, Any]
 log = structlog.get_logger()
@@ -69,9 +76,12 @@ class Company:
     rules: Rules
     clock: Clock
     spool: Path  # folder for receipts on their way
-    link_changed: bool = False
+    journal: Journal
+    books_name: str  # the adapter, and which books it writes to: what the journal's postings are about
+    on_changed: OnChanged = OnChanged.FAIL
     page_size: int = 100
     items_per_update: int = 100
+    quiet_s_max: float = 240.0  # a job that Pleo hears nothing of expires; ours hears of it every five minutes at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ async def export_job(
         going_on = "; the next run goes on from here" if run.is_ours else ""
         raise JobInterrupted(run.report(None, f"{error}{going_on}")) from error
     finally:
+        metrics.job_over(company.company_id)
         await run.aclose()
 
 
@@ -158,6 +169,15 @@ class _Run:
         self._recorder: step5.Recorder | None = None
         self._ahead: tuple[int, asyncio.Task[_Page]] | None = None  # the page's number, and its preparation
         self._told: FinalEvent | None = None
+        self.deadline = Deadline(company.pleo, company.clock, job_id)
+        self._reporter = step6.Reporter(
+            company.pleo,
+            company.clock,
+            job_id,
+            self.deadline,
+            items_per_update=company.items_per_update,
+            quiet_s_max=company.quiet_s_max,
+        )
 
     async def start(self) -> Json:
         job = await step1.start(self.company.pleo, self.job_id)
@@ -165,6 +185,9 @@ class _Run:
             was = {"note": f"the job was final already ({job.status}); there was nothing to do"}
             return was | {"completed": job.status == JobStatus.COMPLETED, "items": job.number_of_items}
         self._started_here = job.status == JobStatus.PENDING
+        self.deadline.learned(job)
+        if self._started_here:
+            self.deadline.acted()
         return {
             "note": None,
             "resumed": job.status == JobStatus.IN_PROGRESS,
@@ -177,6 +200,7 @@ class _Run:
         self.rules = replace(self.company.rules, vendor_based=started["vendor_based"])
         self.job_company_id, self._resumed = started["company_id"], started["resumed"]
         self._items_announced, self.is_ours = started["items"], True
+        metrics.job_expires(self.company.company_id, lambda: self.deadline.left_s)
 
     async def validate(self) -> Json:
         company = self.company
@@ -190,19 +214,28 @@ class _Run:
 
     async def page(self, number: int, after: str | None) -> Json:
         try:
+            async with self._reporter.kept_alive(lambda: self._worklist):
+                return await self._page(number, after)
+        except JobStatusUnprocessable:
+            return {"note": str(JobOver(await self.company.pleo.job(self.job_id)))}
+        except JobOver as over:
+            return {"note": str(over)}
+
+    async def _page(self, number: int, after: str | None) -> Json:
+        try:
             worklist = await self._items()
             if not worklist:
                 return {"note": None, "next": None, "event": None}
             page = await self._prepared(number, after)
+            self._reporter.known = [*page.failed, *page.prepared.results]
             if page.data.next_cursor is not None:
                 ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
                 self._ahead = (number + 1, ahead)
             recorder = await self._records()
+            await self.deadline.require_open()
             await self._report([*page.failed, *await recorder.record(page.prepared)])
             while page.data.next_cursor is None and worklist:
                 await self._report(step4.without_data(worklist.first(self.company.page_size)))
-        except JobStatusUnprocessable:
-            return {"note": await self._why_final()}
         except MissingContraAccounts as error:
             return {"note": None, "next": None, **await self._blocked(error)}
         return {"note": None, "next": page.data.next_cursor, "event": None}
@@ -213,8 +246,10 @@ class _Run:
 
     async def complete(self, final: FinalEvent) -> Json:
         # Nobody can have sent it before, unless this job was started by another process or this step is repeated.
-        maybe_sent = not self._started_here or self._told is not None
+        maybe_sent = not self._started_here or self._told is not None or self.deadline.left_s <= 0
         self._told = final
+        if self.company.books.capabilities.hands_over and final.event is not JobEvent.FAILED:  # else nothing is new
+            await cast("HandsOver", self.company.books).finish(self.job_company_id, self.job_id)
         try:
             if maybe_sent and await step7.was_completed(self.company.pleo, self.job_id, final):
                 return {"note": None}
@@ -266,14 +301,15 @@ class _Run:
         if self._recorder is None:
             company = self.company
             self._recorder = step5.Recorder(
-                books=company.books,
+                writer=EntryWriter(
+                    company.books, company.journal, books=company.books_name, job_id=self.job_id, clock=company.clock
+                ),
                 rules=self.rules,
                 known=Books(self._reference or await company.books.reference_data()),
                 receipts=company.receipts,
                 spool=company.spool / self.job_id,
                 clock=company.clock,
-                link_changed=company.link_changed,
-                taken_up=not self._started_here,
+                on_changed=company.on_changed,
             )
         return self._recorder
 
@@ -300,18 +336,12 @@ class _Run:
             page_size=self.company.page_size,
             wanted=await self._items(),
         )
-        return _Page(data, await (await self._records()).prepare(data.items, str(number)))
+        links = FreshLinks(self.company.pleo, self.job_id, after=after, page_size=self.company.page_size)
+        return _Page(data, await (await self._records()).prepare(data.items, str(number), links))
 
     async def _report(self, results: Sequence[ItemResult]) -> None:
         worklist = await self._items()
-        await step6.update_items(
-            self.company.pleo,
-            self.company.clock,
-            self.job_id,
-            results,
-            items_per_update=self.company.items_per_update,
-            acknowledged=worklist.settle,
-        )
+        await self._reporter.report(worklist, results)
         tally = worklist.tally
         self.progress(Progress(self.job_id, tally.items + len(worklist), tally.successful, tally.failed))
 
@@ -325,14 +355,6 @@ class _Run:
         while worklist:
             await self._report([failed(entry_id, error) for entry_id in worklist.first(self.company.page_size)])
         return await self.decide()
-
-    async def _why_final(self) -> str:
-        job = await self.company.pleo.job(self.job_id)
-        reason = f" ({job.failure_reason_type})" if job.failure_reason_type else ""
-        return (
-            f"the job became {job.status}{reason} while it was being exported; nothing more was written, "
-            "and what is booked will be linked when its entries are exported again"
-        )
 
 
 @dataclass(slots=True)

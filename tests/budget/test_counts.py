@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from tallybook import app
 from tallybook.adapters.book.system import Book
@@ -19,11 +20,12 @@ def test_the_book_costs_three_commits_a_page_and_one_sync_a_receipt(stage: Stage
     job = stage.press_export(vendor_based=True)
 
     async def export() -> tuple[int, int, int]:
+        book = app.open_books(stage.settings())
+        assert isinstance(book, Book)
         async with app.company(stage.settings(), clock=stage.clock) as company:
-            await app.export_pending(company, job_id=job)
-            assert isinstance(company.books, Book)
-            counts = company.books.counts
-            return counts.statements, counts.commits, counts.file_syncs
+            await app.export_pending(replace(company, books=book), job_id=job)
+        await book.aclose()
+        return book.counts.statements, book.counts.commits, book.counts.file_syncs
 
     statements, commits, file_syncs = asyncio.run(export())
     receipts = stage.call("GET", "/journal/counts")["GET /files/{accountingEntryId}/{receipt}"]

@@ -68,6 +68,7 @@ def serve(url: str) -> Iterator[Callable[..., Worker]]:
                 "TALLYBOOK_DATABASE_URL": database_url,
                 "TALLYBOOK_DATABASE_LEASE_S": str(lease_s),
                 "TALLYBOOK_SERVE_POLL_EVERY_S": "1",
+                "TALLYBOOK_SERVE_LISTEN": "127.0.0.1:0",
                 "TALLYBOOK_PLEO_PAGE_SIZE": "10",
             }
             return stack.enter_context(Worker([stage.place.config for stage in stages], variables, *options))

@@ -19,8 +19,31 @@ import pytest
 class PostgresServer:
     """A running server; `database()` makes an empty database and returns its URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, as_user: dict[str, Any]) -> None:
+        self._folder, self._as_user = folder, as_user
         self._where = f"host={folder}"
+        self._process = self._begin()
+
+    def restart(self) -> None:
+        """Let it crash, as if its machine lost power, and start it again on what is on disk."""
+        self.end(signal.SIGQUIT)
+        self._process = self._begin()
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop it, without waiting for clients, and wait until it is gone."""
+        self._process.send_signal(number)
+        self._process.wait(30)
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        log = self._folder / "log"
+        with log.open("a") as stderr:
+            server = subprocess.Popen(
+                [str(programs() / "postgres"), "-D", str(self._folder / "data"), "-k", str(self._folder),
+                 "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300"],
+                stderr=stderr, cwd=self._folder, **self._as_user,
+            )  # fmt: skip
+        _wait_until_ready(self._folder, server, log)
+        return server
 
     def database(self) -> str:
         name = f"t{uuid.uuid4().hex[:12]}"
@@ -55,19 +78,11 @@ def running() -> Iterator[PostgresServer]:
             [str(programs() / "initdb"), "-D", str(folder / "data"), *quiet],
             check=True, capture_output=True, cwd=folder, **as_user,
         )  # fmt: skip
-        log = folder / "log"
-        with log.open("w") as stderr, subprocess.Popen(
-            [str(programs() / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses=",
-             "-c", "fsync=off",
-             "-c", "max_connections=300"],
-            stderr=stderr, cwd=folder, **as_user,
-        ) as server:  # fmt: skip
-            try:
-                _wait_until_ready(folder, server, log)
-                yield PostgresServer(folder)
-            finally:
-                server.send_signal(signal.SIGINT)  # a fast shutdown
-                server.wait(30)
+        server = PostgresServer(folder, as_user)
+        try:
+            yield server
+        finally:
+            server.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -23,9 +23,10 @@ def run(stage: Stage, url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_run_is_refused_while_a_server_exports(stage: Stage, serve: Callable[..., Worker], url: str) -> None:
-    """On either database the sentence says who is at work; nothing was sent to Pleo by `run`."""
-    serve(stage).wait_for("serving")
+def test_run_is_refused_beside_a_server_on_sqlite(stage: Stage, serve: Callable[..., Worker], tmp_path: Path) -> None:
+    """The sentence says who is at work; nothing was sent to Pleo by `run`."""
+    url = f"sqlite:///{tmp_path}/one.sqlite"
+    serve(stage, database_url=url).wait_for("serving")
     before = len(stage.journal("POST"))
     refused = run(stage, url)
     assert refused.returncode == 1

@@ -2,12 +2,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 import sqlalchemy as sa
 
+from tallybook.engine.lane import lease_is_valid
 from tallybook.engine.presence import Presence, present, present_inline
 from tallybook.store.database import Database
-from tallybook.store.errors import DatabaseInUse
 
 
 @contextmanager
@@ -70,12 +69,11 @@ def test_workers_have_names_of_their_own(shared_url: str) -> None:
 
 
 def test_a_lease_is_given_back_at_the_end(shared_url: str) -> None:
-    """So that others go on at once, and `run` is not refused."""
-    database = Database(shared_url)
-    with worker(shared_url), pytest.raises(DatabaseInUse, match="1 workers"), present_inline(database, "run"):
-        pass
-    with present_inline(database, "run"):
-        pass
+    """So that others go on at once; that of a `tallybook run` as well."""
+    with present_inline(Database(shared_url), "run") as by_hand, worker(shared_url) as (watching, _):
+        assert lease_is_valid(watching.connections, by_hand.worker)
+    with worker(shared_url) as (watching, _):
+        assert not lease_is_valid(watching.connections, by_hand.worker)
 
 
 def test_many_workers_may_start_at_once_on_an_empty_database(shared_url: str) -> None:

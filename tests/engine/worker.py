@@ -16,16 +16,19 @@ from typing import Any, Self
 class Worker:
     """A server process and the JSON lines it logs."""
 
-    def __init__(self, configs: Sequence[Path], variables: Mapping[str, str], *options: str) -> None:
+    def __init__(
+        self, configs: Sequence[Path], variables: Mapping[str, str], *options: str, program: str | None = None
+    ) -> None:
         named = [part for config in configs for part in ("-c", str(config))]
         self.started_s = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tallybook", "serve", "--log", "json", *named, *options],
+            [sys.executable, *(["-c", program] if program else ["-m", "tallybook"]), "serve", "--log", "json",
+             *named, *options],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env={**os.environ, **variables},
             text=True,
-        )
+        )  # fmt: skip
         self.said: list[dict[str, Any]] = []
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -67,6 +70,11 @@ class Worker:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def stop(self) -> int:
+        """Ask it to stop, and wait for its end; returns the exit code."""
+        self.send(signal.SIGTERM)
+        return self.end()
+
     def kill(self) -> None:
         """Kill it with SIGKILL and take it off the process table."""
         self._process.kill()
@@ -75,6 +83,11 @@ class Worker:
     def events(self, name: str) -> list[dict[str, Any]]:
         """What it has said of an event, as far as `wait_for` and `end` have read."""
         return [line for line in self.said if line["event"] == name]
+
+    def everything_said(self) -> list[dict[str, Any]]:
+        """All it has said, once it has ended."""
+        self.end()
+        return self.said
 
     def __enter__(self) -> Self:
         return self

@@ -46,6 +46,7 @@ class Stage:
             chart=folder / "chart.toml",
             pleo=folder / "pleo.sqlite",
             key=folder / "pleo-api-key",
+            tryton=folder / "tryton",
         )
         self.clock: Clock = HurriedClock()
         self.changes: dict[str, dict[str, Any]] = {}

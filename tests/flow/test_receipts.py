@@ -260,9 +260,9 @@ def test_under_best_effort_what_is_left_out_is_logged(best_effort: Export, name:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_link_that_has_died_fails_the_entry_until_it_is_exported_again(stage: Stage, status: int) -> None:
-    """Reading the item again gives a new link: the second export books it."""
+    """One that Pleo gives anew and that is dead too ends the entry; the second export books it."""
     (entry_id,) = stage.add({"files": [{"receipt": 0}]})
-    stage.call("POST", "/faults", {"operation": "files", "kind": "status", "status": status})
+    stage.call("POST", "/faults", {"operation": "files", "kind": "status", "status": status, "times": 2})
     assert stage.export().failed == 1
     outcome = stage.outcomes()[entry_id]
     assert outcome["failureReasonType"] == DOWNLOAD

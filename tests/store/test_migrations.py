@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -9,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tallybook.store import database
+from tallybook.store.errors import DatabaseUnusable
 from tallybook.store.tables import metadata
 
 
@@ -32,5 +34,21 @@ def test_migrating_an_empty_database_makes_the_tables_as_the_code_has_them(tmp_p
             context = MigrationContext.configure(connection, opts={"version_table": "tallybook_migrations"})
             assert compare_metadata(context, metadata) == []
             assert set(sa.inspect(connection).get_table_names()) == {*metadata.tables, "tallybook_migrations"}
+    finally:
+        connections.dispose()
+
+
+def test_a_database_of_a_newer_release_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """An old worker that is started again after the upgrade neither changes it nor stumbles over it."""
+    here = database.Database(f"sqlite:///{tmp_path}/one.sqlite")
+    here.prepare_file()
+    connections = here.connect()
+    try:
+        with database.migrated(here, connections):
+            pass
+        with connections.begin() as connection:
+            connection.execute(sa.text("UPDATE tallybook_migrations SET version_num = '9999'"))
+        with pytest.raises(DatabaseUnusable, match="newer Tallybook"), database.migrated(here, connections):
+            pass
     finally:
         connections.dispose()

@@ -1,9 +1,11 @@
 """What is recorded: entries made of balanced documents, their lines, and the files that belong to them."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
 
 from tallybook.money import Money
 
@@ -124,11 +126,15 @@ class Entry:
     original_on: date
     posting: PostingState
     details: Details
+    replaces: str | None = None  # external id of the entry this one corrects, which is reversed
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file on disk that belongs to an entry; identity is (entry key, position, sha256).
+    """A file on disk that belongs to an entry; identity is (entry key, position, sha256 of what the source gave).
+
+    `sha256` and `size_bytes` are those of the file as it lies there. `original_sha256` is set when that is not what the
+    source gave: of a file that was converted, the original's; of files merged into one, that of all their sha256.
 
     Source: docs/decisions.md 21.
     """
@@ -138,6 +144,11 @@ class Attachment:
     media_type: str  # by content, e.g. application/pdf
     sha256: str
     size_bytes: int
+    original_sha256: str | None = None
+
+    def is_among(self, attached: Container[tuple[int, str]]) -> bool:
+        """Tell whether books that report these (position, sha256) have the file, as it is or as it was."""
+        return any((self.position, sha256) in attached for sha256 in (self.sha256, self.original_sha256) if sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +162,32 @@ class Recorded:
     content_hash: str
     external_url: str | None = None
     attached: frozenset[tuple[int, str]] = field(default_factory=frozenset)  # (position, sha256)
+    posting_on: date | None = None  # needed of systems that reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """Takes a recorded entry back: the same documents with every amount turned around, under a key of its own.
+
+    The books keep both, each naming the other. `replaced_by` is the key under which the corrected entry will come.
+    """
+
+    key: EntryKey
+    of: Recorded
+    posting_on: date
+    replaced_by: EntryKey
+
+
+def reversal_key(of: Recorded) -> EntryKey:
+    """Give the key of an entry's reversal, always the same for the same entry."""
+    return _derived(of, "reversal of")
+
+
+def replacement_key(of: Recorded) -> EntryKey:
+    """Give the key of the entry that corrects another, always the same for the same entry."""
+    return _derived(of, "replaces")
+
+
+def _derived(of: Recorded, what: str) -> EntryKey:
+    name = f"{of.key.company_id} {of.key.entry_id} {what} {of.external_id}"
+    return EntryKey(of.key.company_id, str(uuid5(NAMESPACE_OID, name)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded, Reversal
 from tallybook.accounting.errors import EntryRefused
 
 
@@ -18,7 +18,12 @@ class Capabilities:
     drafts: bool = True
     attachments: bool = True
     attachment_size_bytes_max: int | None = None
+    attachments_per_entry_max: int | None = None  # more files than this are merged into one PDF
+    attachment_types: frozenset[str] | None = None  # media types taken; None takes pdf, jpg, png, txt, doc(x), xls(x)
     accounts_payable: bool = True
+    reversals: bool = False  # True: it is a `ReversingSystem`
+    hands_over: bool = False  # True: it is a `HandsOver` (handover.py)
+    identity: str = ""  # which books these are, of all the adapter could write to: the same after a restart, no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,19 @@ class AccountingSystem(Protocol):
         """Give back files and connections.
 
         Repeat: safe.
+        """
+
+
+class ReversingSystem(AccountingSystem, Protocol):
+    """Books that can take a recorded entry back, and so correct one that changed at its source.
+
+    Their `find` finds reversals and corrected entries by their own keys, and says when each was posted.
+    """
+
+    async def reverse(self, reversals: Sequence[Reversal]) -> Sequence[Recorded | Refused]:
+        """Record reversals as drafts, one answer for each in the same order; the entries they reverse stay.
+
+        Repeat: a key already in the books is not written again; its `Recorded` is returned as it stands.
         """
 
 

@@ -1,6 +1,6 @@
 """Attachments: which files of an item are to be fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from tallybook.accounting.errors import AttachmentTooLarge, AttachmentUnavailable, EntryRefused, EntrySettingInvalid
@@ -48,6 +48,21 @@ def files_to_fetch(
         else:
             raise obstacle
     return tuple(chosen), tuple(notes)
+
+
+def files_missing(
+    files: Sequence[FileToFetch], attached: Container[int], files_max: int | None
+) -> tuple[FileToFetch, ...]:
+    """Choose what to fetch for an entry that is in the books, by the positions of the files that are there.
+
+    Where there are more files than the accounting system takes for an entry, they were merged, and only when they
+    are merged again does it show whether the result is there: then all are fetched, unless each one is there.
+
+    Source: docs/decisions.md 21.
+    """
+    missing = tuple(file for file in files if file.position not in attached)
+    merged = files_max is not None and len(files) > files_max
+    return tuple(files) if merged and missing else missing
 
 
 def _obstacle(file: ItemFile, position: int, rules: Rules) -> EntryRefused | None:

@@ -52,7 +52,8 @@ class Rules:
     closed_period: ClosedPeriodRule = ClosedPeriodRule.FAIL
     posting: PostingState = PostingState.DRAFT
     attachments: AttachmentRule = AttachmentRule.REQUIRED
-    attachment_size_bytes_max: int = ATTACHMENT_SIZE_BYTES_MAX
+    attachment_size_bytes_max: int = ATTACHMENT_SIZE_BYTES_MAX  # as downloaded
+    attachments_office: bool = True  # Word and Excel files are let through
     vendor_based: bool = False
     accounts_payable_supported: bool = True
     attachments_supported: bool = True

@@ -16,7 +16,7 @@ import typer
 
 from tallybook import __version__
 from tallybook.accounting import registry
-from tallybook.cli import check, demo, items, jobs, run, sandbox, serve, webhooks
+from tallybook.cli import adapter, check, demo, items, jobs, login, run, sandbox, serve, uncertain, upgrade, webhooks
 from tallybook.errors import SettingsError, TallybookError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -35,9 +35,14 @@ app.command("serve")(serve.serve)
 app.command("jobs")(jobs.jobs)
 app.command("items")(items.items)
 app.command("check")(check.check)
+app.command("upgrade")(upgrade.upgrade)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.command("demo")(demo.demo)
+app.add_typer(uncertain.app, name="uncertain")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(adapter.app, name="adapter")
 
 
 @app.callback(invoke_without_command=True)

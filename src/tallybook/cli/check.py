@@ -6,15 +6,22 @@ import typer
 
 from tallybook import app as composition
 from tallybook.cli import output
-from tallybook.cli.settings_option import Config, load
+from tallybook.cli.settings_option import Company, Config, load_some
+from tallybook.companies import name
 
 
-def check(config: Config = None) -> None:
+def check(config: Config = None, company: Company = None) -> None:
     """Try settings, Pleo and the books without changing anything; exit code 1 if one is not ready, 2 for settings."""
-    parts = asyncio.run(composition.check(load(config)))
-    for part, problems in parts:
-        for problem in problems or ["ready"]:
-            typer.echo(f"{part}: {output.harmless(problem)}")
-    if any(problems for _, problems in parts):
-        (_, wrong_settings), *_ = parts
-        raise typer.Exit(2 if wrong_settings else 1)
+    every = load_some(config, company)
+    code = 0
+    for each in every:
+        of = f"{name(each)}: " if len(every) > 1 else ""
+        parts = asyncio.run(composition.check(each))
+        for part, problems in parts:
+            for problem in problems or ["ready"]:
+                typer.echo(f"{of}{part}: {output.harmless(problem)}")
+        if any(problems for _, problems in parts):
+            (_, wrong_settings), *_ = parts
+            code = max(code, 2 if wrong_settings else 1)
+    if code:
+        raise typer.Exit(code)

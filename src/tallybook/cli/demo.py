@@ -5,6 +5,7 @@ import json
 import signal
 import textwrap
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,19 +23,30 @@ from tallybook.pleo.models import ExportJobItem, JobEvent
 FAILED_SHOWN_MAX = 20
 
 
+class Books(StrEnum):
+    """Which books the demo exports into."""
+
+    BOOK = "book"
+    TRYTON = "tryton"
+
+
 def demo(
     items: Annotated[int, typer.Option(min=1, help="How many expenses the company has.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Which company: the same seed makes the same one.")] = 1,
     folder: Annotated[Path, typer.Option("--dir", help="Where everything goes.")] = Path("tallybook-demo"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the sandbox running at the end, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    books: Annotated[
+        Books, typer.Option(help="Where to: the embedded book, or a Tryton, installed on first use.")
+    ] = Books.BOOK,
 ) -> None:
     """Export a made-up company's expenses from a local Pleo into a book, mend what failed, and export it again.
 
     Exit code 0: both exports ended as they should and book and Pleo agree on every entry; 1 otherwise.
     """
+    playing = _Demo(scene.place(folder), items, seed, books, keep=keep, as_json=as_json)
     try:
-        ended_well = asyncio.run(_Demo(scene.place(folder), items, seed, keep=keep, as_json=as_json).play())
+        ended_well = asyncio.run(playing.play())
     except (asyncio.CancelledError, KeyboardInterrupt):
         typer.echo("Stopped at once.", err=True)
         raise typer.Exit(130) from None
@@ -43,8 +55,9 @@ def demo(
 
 
 class _Demo:
-    def __init__(self, place: scene.Place, items: int, seed: int, *, keep: bool, as_json: bool) -> None:
+    def __init__(self, place: scene.Place, items: int, seed: int, books: Books, *, keep: bool, as_json: bool) -> None:
         self.place, self.items, self.seed, self.keep, self.as_json = place, items, seed, keep, as_json
+        self.books = books
         self.out = Console(quiet=True) if as_json else output.console()
         self.stopping = asyncio.Event()
         self.reports: list[JobReport] = []
@@ -60,16 +73,17 @@ class _Demo:
         async with scene.sandbox_process(self.place.pleo) as sandbox:
             expenses = _counted(self.items, "expense")
             self.out.print(f"A local Pleo is running at {sandbox.url}; its company has {expenses} to export.")
-            await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
-            first = await self._export(sandbox, "First export", only_failed=False)
-            if first is not None and first.failed and first.event is not None:
-                await self._mend(sandbox)
-                await self._export(sandbox, "Second export", only_failed=True)
-            differ = [] if self.stopping.is_set() else await scene.disagreements(self.place, sandbox)
-            self._tell(sandbox.url, differ)
-            if self.keep and not self.stopping.is_set():
-                self.out.print("The sandbox keeps running; press Ctrl-C to stop it.")
-                await self.stopping.wait()
+            world = await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
+            async with scene.books(self.place, sandbox, world, self.books):
+                first = await self._export(sandbox, "First export", only_failed=False)
+                if first is not None and first.failed and first.event is not None:
+                    await self._mend(sandbox)
+                    await self._export(sandbox, "Second export", only_failed=True)
+                differ = [] if self.stopping.is_set() else await scene.disagreements(self.place, sandbox, self.books)
+                self._tell(sandbox.url, differ)
+                if self.keep and not self.stopping.is_set():
+                    self.out.print("The sandbox keeps running; press Ctrl-C to stop it.")
+                    await self.stopping.wait()
         last = self.reports[-1].event if self.reports else None
         return not differ and last is not None and last.event is JobEvent.COMPLETED
 
@@ -113,7 +127,7 @@ class _Demo:
         if self.as_json:
             result: dict[str, Any] = {
                 "jobs": [output.report_json(report) for report in self.reports],
-                "book": str(self.place.book.resolve()),
+                self.books.value: str((self.place.tryton if self.books is Books.TRYTON else self.place.book).resolve()),
                 "sandbox": url,
             }
             typer.echo(json.dumps(result | ({"differ": list(differ)} if differ else {})))
@@ -125,7 +139,12 @@ class _Demo:
         for sentence in differ[:FAILED_SHOWN_MAX]:
             self.out.print(output.harmless(sentence))
         if not differ:
-            self.out.print("Pleo and the book agree on every entry.")
+            self.out.print(f"Pleo and {'Tryton' if self.books is Books.TRYTON else 'the book'} agree on every entry.")
+        if self.books is Books.TRYTON:
+            self.out.print(f"The company in Tryton is kept in {self.place.tryton}; run it again and look at it:")
+            command = f"tallybook tryton serve --chart {self.place.chart} --dir {self.place.tryton}"
+            self.out.print(f"  {command}   # with any client of Tryton 8.0, as the user admin")
+            return
         folder = self.place.folder
         self.out.print(f"The book is {self.place.book}, the settings are {self.place.config}. Look at it:")
         for command, meaning in (

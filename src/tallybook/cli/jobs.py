@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tallybook import app as composition
 from tallybook.cli import output
-from tallybook.cli.settings_option import Config, load
+from tallybook.cli.settings_option import Company, Config, load
 from tallybook.clock import SystemClock
 from tallybook.pleo.models import ExportJob, JobStatus
 from tallybook.settings import Settings
@@ -17,12 +17,13 @@ from tallybook.settings import Settings
 
 def jobs(
     config: Config = None,
+    company: Company = None,
     status: Annotated[list[JobStatus] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array instead of a table.")] = False,
 ) -> None:
     """List the company's export jobs, newest first."""
-    found = asyncio.run(_newest(load(config), status or [], limit))
+    found = asyncio.run(_newest(load(config, company), status or [], limit))
     if as_json:
         typer.echo(json.dumps([job.model_dump(mode="json", by_alias=True) for job in found]))
         return
@@ -43,7 +44,7 @@ def jobs(
 
 
 async def _newest(settings: Settings, statuses: list[JobStatus], limit: int) -> list[ExportJob]:
-    client = composition.pleo_client(settings.pleo, SystemClock())
+    client = composition.pleo_client(settings, SystemClock())
     try:
         # Pleo publishes no sorting keys, so all jobs are read and sorted here.
         found = [job async for job in client.jobs(company_id=settings.pleo.company_id, statuses=statuses)]

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tallybook.outcome import JobReport
+from tallybook.postings.posting import Posting
 
 PIPED_WIDTH = 120  # columns; a pipe has none of its own
 
@@ -66,3 +67,26 @@ def report_json(report: JobReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         **({"note": report.note} if report.note else {}),
     }
+
+
+def posting_json(posting: Posting) -> dict[str, Any]:
+    """Give what the posting journal knows of an entry as JSON, without its ids."""
+    return {
+        "state": posting.state.value,
+        "externalId": posting.external_id,
+        "replaces": posting.replaces,
+        "settled": posting.settled,
+        "error": posting.error,
+    }
+
+
+def posting_text(posting: Posting | None) -> Text:
+    """Give what the posting journal knows of an entry in a few words, empty where it knows nothing."""
+    if posting is None:
+        return Text()
+    words = [
+        posting.state.value,
+        posting.external_id or "",
+        f"in place of {posting.replaces}" if posting.replaces else "",
+    ]
+    return harmless(" ".join(filter(None, words)) + (" (settled)" if posting.settled else ""))

@@ -12,8 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from tallybook import app as composition
 from tallybook import workflow
-from tallybook.cli import output
-from tallybook.cli.settings_option import Config, load
+from tallybook.cli import output, run_now
+from tallybook.cli.settings_option import Company, Config, load_some
+from tallybook.companies import chosen, name
+from tallybook.errors import SettingsError, TallybookError
 from tallybook.outcome import JobReport
 from tallybook.pleo.client import CallRecord
 from tallybook.settings import Settings
@@ -21,17 +23,30 @@ from tallybook.settings import Settings
 
 def run(
     config: Config = None,
+    company: Company = None,
     job: Annotated[UUID | None, typer.Option(help="Only this export job.", show_default=False)] = None,
+    now: Annotated[bool, typer.Option("--now", help="Let the server that is running look at once instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Export what is pending in Pleo, oldest first, and exit; refused while `tallybook serve` does so.
 
+    With several companies in the settings one after the other, or the one named. With --now nothing is exported here:
+    the server is asked to look for jobs.
+
     Exit code 0: every job completed; 1: some job did not; 2: bad settings; 130: stopped at once by a second Ctrl-C.
     """
-    settings = load(config)
+    every = load_some(config, company)
+    if now:
+        if job is not None:
+            raise SettingsError(["run: --now looks for all jobs; name no --job with it"])
+        looking = run_now.look_now(every[0].serve, every[0].pleo.company_id if company else None)
+        typer.echo(f"The server looks for export jobs now, for {len(looking)} companies: {', '.join(looking)}")
+        return
+    if job is not None and len(every) > 1:
+        chosen(every, None)  # a job is one company's
     calls: Counter[str] = Counter()
     try:
-        reports = asyncio.run(export(settings, job_id=str(job) if job else None, calls=calls))
+        reports, refused = _export_each(every, str(job) if job else None, calls)
     except KeyboardInterrupt:
         typer.echo("Stopped at once; what is booked stays booked, and the next run goes on from there.", err=True)
         raise typer.Exit(130) from None
@@ -39,8 +54,26 @@ def run(
         typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
     else:
         show(reports)
-    if not all(report.completed for report in reports):
+    if refused or not all(report.completed for report in reports):
         raise typer.Exit(1)
+
+
+def _export_each(every: list[Settings], job_id: str | None, calls: Counter[str]) -> tuple[list[JobReport], bool]:
+    """Export for one company after another; also says whether one was refused, which is no matter of the others."""
+    reports: list[JobReport] = []
+    stopping = asyncio.Event()
+    refused = False
+    for each in every:
+        if stopping.is_set():
+            break
+        try:
+            reports += asyncio.run(export(each, job_id=job_id, calls=calls, stopping=stopping))
+        except TallybookError as error:
+            if len(every) == 1 or isinstance(error, SettingsError):
+                raise
+            typer.echo(output.harmless(f"company {name(each)}: {error}"), err=True)
+            refused = True
+    return reports, refused
 
 
 def show(reports: list[JobReport]) -> None:
@@ -59,12 +92,14 @@ def show(reports: list[JobReport]) -> None:
             typer.echo(output.harmless(f"{report.job_id}: {report.note}"))
 
 
-async def export(settings: Settings, *, job_id: str | None, calls: Counter[str]) -> list[JobReport]:
+async def export(
+    settings: Settings, *, job_id: str | None, calls: Counter[str], stopping: asyncio.Event | None = None
+) -> list[JobReport]:
     """Export with progress bars on a terminal; the first Ctrl-C ends between pages, the second at once.
 
     Repeat: safe; what is done is found done.
     """
-    stopping = asyncio.Event()
+    stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

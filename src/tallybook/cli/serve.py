@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
-from tallybook import service
-from tallybook.cli.settings_option import load
+from tallybook import companies
+from tallybook.cli.settings_option import load_all
 from tallybook.settings import Settings
+from tallybook.telemetry import logs
 
 
 class LogForm(StrEnum):
@@ -29,7 +29,7 @@ def serve(
         typer.Option(
             "--config",
             "-c",
-            help="Settings file, one per company; by default TALLYBOOK_CONFIG, else tallybook.toml.",
+            help="Settings file; several serve the companies of all. By default TALLYBOOK_CONFIG, else tallybook.toml.",
             show_default=False,
         ),
     ] = None,
@@ -40,12 +40,15 @@ def serve(
 
     A run that was cut off, however, goes on where it was with the next start.
     """
-    settings = [load(path) for path in config] if config else [load(None)]
-    _configure_log(as_json=log is LogForm.JSON or (log is LogForm.AUTO and not sys.stderr.isatty()))
+    files: list[Path | None] = [*config] if config else [None]
+    settings = companies.unique([company for file in files for company in load_all(file)])
+    logs.configure(as_json=log is LogForm.JSON or (log is LogForm.AUTO and not sys.stderr.isatty()))
     asyncio.run(_until_signalled(settings, once=once))
 
 
 async def _until_signalled(settings: list[Settings], *, once: bool) -> None:
+    from tallybook import service  # noqa: PLC0415 - the engine's package: half of what every other command would load
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -56,14 +59,3 @@ async def _until_signalled(settings: list[Settings], *, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     await service.serve(settings, stopping=stopping, once=once)
-
-
-def _configure_log(*, as_json: bool) -> None:
-    timestamp = structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json)
-    shown = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, timestamp, shown],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

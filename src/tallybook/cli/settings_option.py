@@ -1,4 +1,4 @@
-"""The option --config that most commands share, and reading settings from it."""
+"""The options --config and --company that most commands share, and reading settings by them."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tallybook import settings
+from tallybook import companies, settings
 from tallybook.errors import SettingsError
 from tallybook.settings import Settings
 
@@ -19,9 +19,37 @@ Config = Annotated[
     ),
 ]
 
+Company = Annotated[
+    str | None,
+    typer.Option(
+        "--company",
+        metavar="NAME|ID",
+        help="One of the companies of the settings; needed where they have several.",
+        show_default=False,
+    ),
+]
 
-def load(config: Path | None) -> Settings:
-    """Read settings from the file named, and from the variables; without any file, from the variables alone.
+
+def load(config: Path | None, company: str | None = None) -> Settings:
+    """Read the settings of one company: the one named, or the only one there is.
+
+    Raises:
+        SettingsError: everything that is wrong, a sentence each.
+    """
+    return companies.chosen(load_all(config), company)
+
+
+def load_some(config: Path | None, company: str | None) -> list[Settings]:
+    """Read the settings of the company named, or of all.
+
+    Raises:
+        SettingsError: everything that is wrong, a sentence each.
+    """
+    return load_all(config) if company is None else [load(config, company)]
+
+
+def load_all(config: Path | None) -> list[Settings]:
+    """Read the settings of every company from the file named, and from the variables, or from the variables alone.
 
     Raises:
         SettingsError: everything that is wrong, a sentence each.
@@ -30,7 +58,7 @@ def load(config: Path | None) -> Settings:
     if named is None and DEFAULT_CONFIG.exists():
         named = DEFAULT_CONFIG
     try:
-        return settings.load(named, os.environ)
+        return companies.load_all(named, os.environ)
     except SettingsError as error:
         if named is not None:
             raise

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from tallybook import app as composition
 from tallybook.cli import output
-from tallybook.cli.settings_option import Config, load
+from tallybook.cli.settings_option import Company, Config, load
 from tallybook.clock import SystemClock
 from tallybook.errors import TallybookError
 from tallybook.pleo.subscriptions import Subscription, Subscriptions, SubscriptionWish, checked_address
@@ -27,9 +27,10 @@ _T = TypeVar("_T")
 def subscribe(
     url: Annotated[str, typer.Argument(metavar="URL", help="Where Pleo shall send to: https.", show_default=False)],
     config: Config = None,
+    company: Company = None,
 ) -> None:
     """Let Pleo send to URL when an export job is created; a subscription that is there already is used."""
-    subscription, what = _ask(config, lambda subscriptions: _subscribed(subscriptions, checked_address(url)))
+    subscription, what = _ask(config, company, lambda subscriptions: _subscribed(subscriptions, checked_address(url)))
     typer.echo(f"{what} {subscription.id} to {output.harmless(subscription.endpoint_url)}")
     typer.echo(f"Its secret: tallybook webhooks secret {subscription.id} --to FILE, then webhooks.secret_file = FILE")
 
@@ -48,13 +49,13 @@ async def _subscribed(subscriptions: Subscriptions, url: str) -> tuple[Subscript
 
 
 @app.command("list")
-def list_(config: Config = None) -> None:
+def list_(config: Config = None, company: Company = None) -> None:
     """List the subscriptions this credential sees."""
 
     async def everything(subscriptions: Subscriptions) -> list[Subscription]:
         return [each async for each in subscriptions.all()]
 
-    found = _ask(config, everything)
+    found = _ask(config, company, everything)
     console = output.console()
     if not found:
         console.print("Pleo has no webhook subscriptions.")
@@ -67,9 +68,9 @@ def list_(config: Config = None) -> None:
 
 
 @app.command()
-def remove(subscription_id: Id, config: Config = None) -> None:
+def remove(subscription_id: Id, config: Config = None, company: Company = None) -> None:
     """Remove a subscription; Pleo is asked for new jobs all the same."""
-    _ask(config, lambda subscriptions: subscriptions.remove(subscription_id))
+    _ask(config, company, lambda subscriptions: subscriptions.remove(subscription_id))
     typer.echo(f"Removed subscription {subscription_id}")
 
 
@@ -77,12 +78,13 @@ def remove(subscription_id: Id, config: Config = None) -> None:
 def secret(
     subscription_id: Id,
     config: Config = None,
+    company: Company = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Write it to this new file, for its owner alone.", show_default=False)
     ] = None,
 ) -> None:
     """Show the secret that a subscription's notifications are signed with."""
-    shown = _ask(config, lambda subscriptions: subscriptions.secret(subscription_id)).get_secret_value()
+    shown = _ask(config, company, lambda subscriptions: subscriptions.secret(subscription_id)).get_secret_value()
     if to is None:
         typer.echo(shown)
         return
@@ -96,11 +98,11 @@ def secret(
     typer.echo(f"The secret is in {to}", err=True)
 
 
-def _ask(config: Path | None, question: Callable[[Subscriptions], Awaitable[_T]]) -> _T:
-    settings = load(config)
+def _ask(config: Path | None, company: str | None, question: Callable[[Subscriptions], Awaitable[_T]]) -> _T:
+    settings = load(config, company)
 
     async def asked() -> _T:
-        client = composition.pleo_client(settings.pleo, SystemClock())
+        client = composition.pleo_client(settings, SystemClock())
         try:
             return await question(client.subscriptions)
         finally:

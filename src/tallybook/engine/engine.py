@@ -6,13 +6,14 @@ around it are ours: names (runs.py), one process or leased workers (presence.py)
 """
 
 import asyncio
-import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -21,10 +22,11 @@ from dbos import DBOS, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflo
 from tallybook.clock import Clock
 from tallybook.engine import lane, takeover
 from tallybook.engine.presence import Presence
-from tallybook.engine.runs import Job, rank_of, turn_of
+from tallybook.engine.runs import Job, created_at_of, rank_of, turn_of
 from tallybook.errors import TallybookError
 from tallybook.outcome import JobReport
 from tallybook.store.database import migrated
+from tallybook.telemetry import logs, metrics, traces
 from tallybook.workflow import Checkpoint, JobInterrupted, Json
 
 # Pinned: by default the package derives it from the source, and a mere comment would strand every run under way.
@@ -35,6 +37,7 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _TIDY_EVERY_S = 6 * 3600.0
 STARTS_MAX = 50  # a run that kills its process this often is given up; its job gets a new one
 _STORED_TIME_SLACK_MS = 2000  # on SQLite times are stored to the second
+_BY_HAND_PAUSE_S = 5.0  # between looks whether a `tallybook run` has given the lane back
 
 log = structlog.get_logger()
 
@@ -115,6 +118,19 @@ class Engine:
         )
         return [run.workflow_id for run in waiting]
 
+    async def lanes(self) -> Mapping[str, Sequence[datetime]]:
+        """For each company with jobs that wait or run, in any process: when these were created, the oldest first.
+
+        Repeat: safe.
+        """
+        waiting: list[WorkflowStatus] = await DBOS.list_workflows_async(
+            status=["ENQUEUED", "PENDING", "DELAYED"], queue_name=QUEUE, load_input=False, load_output=False
+        )
+        lanes: dict[str, list[datetime]] = defaultdict(list)
+        for run in waiting:
+            lanes[str(run.queue_partition_key)].append(created_at_of(run.workflow_id))
+        return {company: sorted(created) for company, created in lanes.items()}
+
     async def until_idle(self, clock: Clock) -> None:
         """Wait until no run waits or runs any more.
 
@@ -157,24 +173,39 @@ class Engine:
     async def _run(self, job: Job) -> Json:
         """The body of every run. Between checkpoints it may do nothing but decide by their results."""
         name = DBOS.workflow_id or ""
+        outcome = ""
         task = asyncio.current_task()
         if task is not None:
             self._runs.add(task)
         try:
-            holder = (await self._step("0 company lock", lambda: self._take_lane(job, name)))["holder"]
-            if holder != name:
+            while (
+                holder := (await self._step("0 company lock", lambda: self._take_lane(job, name)))["holder"]
+            ) != name:
+                if lane.is_by_hand(holder):
+                    await DBOS.sleep_async(_BY_HAND_PAUSE_S)
+                    continue
                 # Behind the holder, even if this job is older: in front of it, it would only give way again.
                 rank = max(job.age_rank, rank_of(str(holder)) + 1)
                 await self._submit(job, turn_of(name) + 1, rank)
-                return {"ended": "gave way", "to": holder}
-            report = await self.export(job.id, job.company_id, self._checkpoint)
+                outcome = "gave way"
+                return {"ended": outcome, "to": holder}
+            with traces.span("export job", job_id=job.id, company_id=job.company_id, run=name):
+                report = await self.export(job.id, job.company_id, partial(self._checkpoint, job, name))
+            event = report.event.event.value if report.event else None
+            outcome = event or "without us"
         except JobInterrupted as interrupted:
-            log.warning("job_interrupted", job_id=job.id, company_id=job.company_id, why=str(interrupted))
-            return {"ended": "interrupted"}
+            why = logs.reason(interrupted)
+            log.warning("job_interrupted", job_id=job.id, company_id=job.company_id, why=why)
+            outcome = "interrupted"
+            return {"ended": outcome}
+        except RunBroken:
+            outcome = "broken"
+            raise
         finally:
             if task is not None:
                 self._runs.discard(task)
-        event = report.event.event.value if report.event else None
+            if outcome:  # none: the process stops, and another goes on
+                metrics.JOBS.labels(outcome).inc()
         log.info(
             "job_ended",
             job_id=job.id,
@@ -184,22 +215,24 @@ class Engine:
             note=report.note,
             seconds=round(report.seconds, 1),
         )
-        return {"ended": event or "without us"}
+        return {"ended": outcome}
 
     async def _take_lane(self, job: Job, name: str) -> Json:
         def has_ended(run: str) -> bool:
+            if lane.is_by_hand(run):
+                return not lane.lease_is_valid(self.presence.connections, run)
             status = DBOS.get_workflow_status(run)
             return status is None or status.status in ENDED
 
         return {"holder": await _in_thread(lane.take, self.presence.connections, job.company_id, name, has_ended)}
 
-    async def _checkpoint(self, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
+    async def _checkpoint(self, job: Job, run: str, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
         """Run a step once, or give back what it returned before; wait out what passes.
 
         A failure is kept as a class name in the result, never as an exception: exceptions do not replay faithfully.
         """
         for pause_s in (*self.pace.pauses_s, None):
-            result = await self._step(name, lambda: _settled(name, step))
+            result = await self._step(name, lambda: self._in_lane(job, run, name, step))
             if "value" in result:
                 value: Json = result["value"]
                 return value
@@ -210,6 +243,14 @@ class Engine:
         raise _StepInterrupted(
             f"step {name!r} did not succeed in {len(self.pace.pauses_s) + 1} attempts ({result['interrupted']})"
         )
+
+    async def _in_lane(self, job: Job, run: str, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
+        """Do a step while the lane is this run's: one that was taken up later may find a `tallybook run` in it."""
+        if self.presence.database.shared and (holder := (await self._take_lane(job, run))["holder"]) != run:
+            log.info("lane_taken", job_id=job.id, company_id=job.company_id, holder=holder)
+            return {"interrupted": "lane taken"}
+        with traces.span(name.rstrip(" 0123456789"), step=name, job_id=job.id):
+            return await _settled(name, step)
 
     async def _step(self, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
         if self._stopping:
@@ -257,7 +298,7 @@ async def _settled(name: str, step: Callable[[], Awaitable[Json]]) -> Json:
     try:
         return {"value": dict(await step())}
     except TallybookError as error:
-        log.warning("step_interrupted", step=name, why=str(error))
+        log.warning("step_interrupted", step=name, why=logs.told(error))
         return {"interrupted": type(error).__name__}
     except Exception as error:  # noqa: BLE001 - a bug must not leave its message, which may quote an expense, in the database
         where = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-4:]]
@@ -278,7 +319,7 @@ async def launched(presence: Presence, export: Export, *, pace: Pace = Pace()) -
     global _launched  # noqa: PLW0603 - the package calls our workflow by name, without an instance
     if _launched is not None:
         raise RunBroken("the engine is launched already in this process")
-    _bridge_logs()
+    logs.bridge("dbos", unless="Asyncio task cancelled")  # that is how we stop
     engine = Engine(presence, export, pace)
     _launched = engine
     threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tallybook-engine")
@@ -323,18 +364,3 @@ async def launched(presence: Presence, export: Export, *, pace: Pace = Pace()) -
 
 async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
     return await asyncio.to_thread(work, *arguments)
-
-
-class _Bridge(logging.Handler):
-    """Passes what the package logs on to our log, where it is text or JSON like everything else."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING and "Asyncio task cancelled" not in record.msg:  # that is how we stop
-            log.warning("engine", says=record.getMessage()[:500])
-
-
-def _bridge_logs() -> None:
-    logger = logging.getLogger("dbos")
-    if not any(isinstance(handler, _Bridge) for handler in logger.handlers):
-        logger.addHandler(_Bridge())
-        logger.propagate = False

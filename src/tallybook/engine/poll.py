@@ -14,9 +14,10 @@ import structlog
 from tallybook.clock import Clock
 from tallybook.engine.engine import Engine
 from tallybook.engine.runs import Job
+from tallybook.errors import TallybookError
 from tallybook.pleo.client import PleoClient
-from tallybook.pleo.errors import PleoError
 from tallybook.steps import step1_detect_and_start as step1
+from tallybook.telemetry import logs, metrics
 
 _JITTER = 0.2  # a fifth more or less
 
@@ -33,6 +34,9 @@ class Poller:
     clock: Clock
     random: Random
     every_s: float
+    name: str = ""  # what people call the company
+    failing: str = ""  # what the last look failed of, as a class
+    _answered_s: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def look_now(self) -> None:
@@ -56,7 +60,14 @@ class Poller:
             if await self.engine.enqueue(found, unfinished_at=asked_at):
                 log.info("job_enqueued", job_id=job.id, company_id=self.company_id, status=str(job.status))
                 enqueued += 1
+        self._answered_s, self.failing = self.clock.monotonic_s(), ""
+        metrics.POLLED_AT.labels(self.company_id).set(self.clock.now().timestamp())
         return enqueued
+
+    @property
+    def unanswered_s(self) -> float:
+        """Seconds since Pleo last told what is waiting; without end when it never did."""
+        return float("inf") if self._answered_s is None else self.clock.monotonic_s() - self._answered_s
 
     async def watch(self) -> None:
         """Look again and again until cancelled; what goes wrong is said and tried again at the next look."""
@@ -64,10 +75,13 @@ class Poller:
             self._news.clear()
             try:
                 await self.look()
-            except PleoError as error:
-                log.warning("poll_failed", company_id=self.company_id, why=str(error))
+            except TallybookError as error:
+                log.warning("poll_failed", company_id=self.company_id, why=logs.told(error))
+                self.failing = logs.told(error)
             except Exception as error:  # noqa: BLE001 - a database that is away for a while; the watch goes on
                 log.error("poll_failed", company_id=self.company_id, error=type(error).__name__)  # noqa: TRY400
+                self.failing = logs.told(error)
+            metrics.POLLS.labels(self.company_id, "failed" if self.failing else "ok").inc()
             pause_s = self.every_s * self.random.uniform(1 - _JITTER, 1 + _JITTER)
             try:
                 async with asyncio.timeout(pause_s):

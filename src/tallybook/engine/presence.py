@@ -23,6 +23,7 @@ from tallybook.store.errors import DatabaseInUse, DatabaseUnusable
 
 LOST_EXIT_CODE = 70  # EX_SOFTWARE: whoever watches over the process starts a new one
 SQLITE_WORKER = "local"  # always the same, so that a restart finds its own runs
+BY_HAND = "run:"  # what the lease of a `tallybook run` is called by, before its host and number
 _BEATS_PER_LEASE = 5
 _EXTENDED = "now() + make_interval(secs => :lease_s)"  # the database's clock: the workers' need not agree
 
@@ -31,12 +32,21 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The right to run exports on a database; `may_write` is called before every write to Pleo and the books."""
+    """The right to run exports on a database; `may_write` is called before every write to Pleo and the books.
+
+    `lease_age_s` are the seconds since the lease was renewed, of `lease_s`; 0 where there is none.
+    """
 
     database: Database
     worker: str
     connections: sa.Engine
     may_write: Callable[[], None]
+    lease_age_s: Callable[[], float] = lambda: 0.0
+    lease_s: float = 0.0
+
+    def lease_is_ending(self) -> bool:
+        """Whether less than half of the lease is left: it is renewed five times in its length."""
+        return self.lease_age_s() > self.lease_s / 2
 
 
 def exit_at_once() -> None:
@@ -71,19 +81,21 @@ def present(
             return
         lease = Lease(connections, lease_s, lost)
         stack.enter_context(lease.held())
-        yield Presence(database, lease.worker, connections, lease.may_write)
+        yield Presence(database, lease.worker, connections, lease.may_write, lease.age_s, lease_s)
 
 
 @contextmanager
-def present_inline(database: Database, what: str) -> Iterator[Presence]:
-    """For a command that exports by itself: keep a server from starting beside it, or be refused beside a server.
+def present_inline(
+    database: Database, what: str, *, lease_s: float = 10.0, lost: Callable[[], None] = exit_at_once
+) -> Iterator[Presence]:
+    """For a command that exports by itself. Several may work on one database at a time, each for companies of its own.
 
-    Several such commands may work on one database at a time, each for companies of its own. On PostgreSQL it only
-    looks for workers; one that starts later meets the command's entries in the books.
+    On SQLite it keeps a server from starting beside it, or is refused beside a server. On PostgreSQL it has a lease
+    like a worker, but no runs; it has yet to take the lane of its company, `lane.take_by_hand`.
 
     Repeat: safe.
     Raises:
-        DatabaseInUse: a server is at work.
+        DatabaseInUse: SQLite, and a server is at work.
         DatabaseUnusable: the database cannot be opened, or does not answer.
     """
     database.check()
@@ -95,18 +107,12 @@ def present_inline(database: Database, what: str) -> Iterator[Presence]:
         stack.callback(connections.dispose)
         with migrated(database, connections):
             pass
-        if database.shared and (workers := _live_workers(connections)):
-            raise DatabaseInUse(
-                f"{len(workers)} workers of `tallybook serve` export from {database.shown} ({', '.join(workers[:3])}); "
-                "they find new jobs by themselves, or stop them first"
-            )
-        yield Presence(database, SQLITE_WORKER, connections, lambda: None)
-
-
-def _live_workers(connections: sa.Engine) -> list[str]:
-    with connections.connect() as connection:
-        rows = connection.execute(sa.text("SELECT worker FROM worker_lease WHERE expires_at > now()"))
-        return sorted(rows.scalars())
+        if not database.shared:
+            yield Presence(database, SQLITE_WORKER, connections, lambda: None)
+            return
+        lease = Lease(connections, lease_s, lost, BY_HAND)
+        stack.enter_context(lease.held())
+        yield Presence(database, lease.worker, connections, lease.may_write, lease.age_s, lease_s)
 
 
 @contextmanager
@@ -138,8 +144,9 @@ class Lease:
     Valid is what the database's clock says; this process counts from before it asked, so it gives up first.
     """
 
-    def __init__(self, connections: sa.Engine, lease_s: float, lost: Callable[[], None]) -> None:
-        self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"  # of this start alone: a name used again hijacks
+    def __init__(self, connections: sa.Engine, lease_s: float, lost: Callable[[], None], prefix: str = "") -> None:
+        # Of this start alone: a name used again would hijack the runs of the first.
+        self.worker = f"{prefix}{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._connections, self._lease_s, self._lost = connections, lease_s, lost
         self._valid_until_s = 0.0
         self._ending = Event()
@@ -164,6 +171,10 @@ class Lease:
                 self._execute("DELETE FROM worker_lease WHERE worker = :worker")
             except sa.exc.SQLAlchemyError as error:
                 log.warning("lease_not_returned", worker=self.worker, error=type(error).__name__)
+
+    def age_s(self) -> float:
+        """Seconds since the lease was renewed."""
+        return awake_or_not_s() - self._valid_until_s + self._lease_s
 
     def may_write(self) -> None:
         """Give the process up if the lease has run out, or is about to: a fifth is left for the write itself."""

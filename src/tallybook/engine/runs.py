@@ -51,13 +51,22 @@ def turn_of(run_name: str) -> int:
     return int(_parts(run_name)[3])
 
 
+def created_at_of(run_name: str) -> datetime:
+    """When the job a run belongs to was created.
+
+    Raises:
+        ValueError: not the name of a run.
+    """
+    return _EPOCH + timedelta(milliseconds=int(_parts(run_name)[1]))
+
+
 def rank_of(run_name: str) -> int:
     """The age rank of the job a run belongs to.
 
     Raises:
         ValueError: not the name of a run.
     """
-    return _rank(_EPOCH + timedelta(milliseconds=int(_parts(run_name)[1])))
+    return _rank(created_at_of(run_name))
 
 
 def _parts(run_name: str) -> re.Match[str]:

@@ -11,6 +11,9 @@ import httpx
 
 from tallybook.errors import SettingsError
 
+# Set on a 401 by a credential that renews itself: the same call, sent again, would carry another token.
+WORTH_ANOTHER_TRY = "tallybook.worth_another_try"
+
 
 class Secret(Protocol):
     """A credential that shows itself only when asked, such as pydantic's SecretStr."""

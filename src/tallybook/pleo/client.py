@@ -26,6 +26,7 @@ from tallybook.pleo.errors import (
     PleoUnclear,
     PleoUnreachable,
 )
+from tallybook.pleo.installation import Installation
 from tallybook.pleo.models import (
     ExportItem,
     ExportJob,
@@ -92,6 +93,7 @@ class PleoClient:
             before_write=before_write,
         )
         self.subscriptions = Subscriptions(self._transport)
+        self.installation = Installation(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

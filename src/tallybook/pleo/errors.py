@@ -115,6 +115,14 @@ class PleoServerFault(PleoRefused):
     """5xx: Pleo, or something in front of it, failed."""
 
 
+class PleoLoginNeeded(PleoError):
+    """There is no login at Pleo that works: a person has to log in. Nothing was sent, and trying again is no use."""
+
+
+class PleoLoginRefused(PleoRefused):
+    """Pleo's authorization server refused; `type` is its name for that, such as `invalid_client`."""
+
+
 class JobEventConflict(PleoError):
     """The job stands where our event can no longer take it; `job` is as Pleo has it, `event` what we wanted."""
 
@@ -130,6 +138,10 @@ class ReceiptError(TallybookError):
 
 class ReceiptUnavailable(ReceiptError):
     """The link is dead, answers with an error, or is too slow; or there is no room on disk."""
+
+
+class ReceiptLinkExpired(ReceiptUnavailable):
+    """The link answers as one does whose time is over, or that never was one; a new one may be had from Pleo."""
 
 
 class ReceiptTooLarge(ReceiptError):

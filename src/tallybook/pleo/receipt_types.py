@@ -1,4 +1,4 @@
-"""What a receipt is, by its content: the eight types Pleo hands over, and nothing that merely says so.
+"""What a receipt is, by its content: the eight types Pleo hands over, four more of images, and no other.
 
 A web page with the status 200 is not a receipt, whatever its link promised. Each type is checked by its own structure;
 puremagic only names what else a file may be, because its signatures of two bytes take text for pictures.
@@ -42,6 +42,10 @@ PNG = ReceiptType("image/png", ".png")
 TXT = ReceiptType("text/plain", ".txt")
 DOC = ReceiptType("application/msword", ".doc")
 XLS = ReceiptType("application/vnd.ms-excel", ".xls")
+WEBP = ReceiptType("image/webp", ".webp")
+GIF = ReceiptType("image/gif", ".gif")
+TIFF = ReceiptType("image/tiff", ".tif")
+AVIF = ReceiptType("image/avif", ".avif")
 DOCX = ReceiptType("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx")
 XLSX = ReceiptType("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx")
 
@@ -51,7 +55,7 @@ def receipt_type(path: Path) -> ReceiptType:
 
     Repeat: safe.
     Raises:
-        ReceiptUnsupported: it is none of the eight types.
+        ReceiptUnsupported: it is none of these types.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -76,7 +80,24 @@ def _by_structure(file: BinaryIO, head: bytes) -> ReceiptType | None:
         return _ole(file, head)
     if head.startswith(b"PK\x03\x04"):
         return _office_zip(file)
+    return _image(head) or _text(file, head)
+
+
+def _text(file: BinaryIO, head: bytes) -> ReceiptType | None:
     return TXT if head.strip() and not _is_markup(file, head) and _is_text(file) else None
+
+
+def _image(head: bytes) -> ReceiptType | None:
+    """Tell images that phones and scanners make and Pleo does not name; HEIC, which nothing here can read, is none."""
+    if head.startswith((b"GIF87a", b"GIF89a")) and any(head[6:10]):  # a width or a height
+        return GIF
+    if head.startswith(b"RIFF") and head[8:16] in {b"WEBPVP8 ", b"WEBPVP8L", b"WEBPVP8X"}:
+        return WEBP
+    if head.startswith((b"II*\0", b"MM\0*")) and any(head[4:8]):  # where its first directory is
+        return TIFF
+    if head[4:8] == b"ftyp" and head[8:12] in {b"avif", b"avis"}:
+        return AVIF
+    return None
 
 
 def _other(file: BinaryIO, head: bytes) -> str:

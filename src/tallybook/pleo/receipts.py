@@ -1,8 +1,12 @@
 """Fetching receipts: from allowed hosts only, by stream to disk, within limits of size and time.
 
+A download that is cut off goes on where it stopped, if the server offers that and still has the same file: it must
+have announced ranges of bytes and a strong ETag. Otherwise it begins anew.
+
 A receipt's link is signed: whoever has it can read the file, so it shows in no error and no log.
 
-Source: definition `ExportItemFile` (valid for 24 hours after the item was read); docs/decisions.md 29.
+Source: definition `ExportItemFile` (valid for 24 hours after the item was read); docs/decisions.md 29; RFC 9110
+sections 13.1.5 (If-Range) and 14 (ranges).
 """
 
 import asyncio
@@ -10,10 +14,11 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -24,7 +29,7 @@ import httpcore
 from tallybook import __version__
 from tallybook.clock import Clock
 from tallybook.pleo.bodies import BodyTooLarge, BodyUndecodable, unpacked
-from tallybook.pleo.errors import ReceiptLinkRefused, ReceiptTooLarge, ReceiptUnavailable
+from tallybook.pleo.errors import ReceiptLinkExpired, ReceiptLinkRefused, ReceiptTooLarge, ReceiptUnavailable
 from tallybook.pleo.receipt_links import CheckedBackend, Link, LinkRules
 from tallybook.pleo.receipt_types import receipt_type
 from tallybook.pleo.retry import RetryPolicy, Timeouts, retry_after_s
@@ -33,10 +38,14 @@ SIZE_BYTES_MAX = 30 * 1024 * 1024  # Pleo guide "Transfer attachments": 30 MB a 
 REDIRECTS_MAX = 3  # ours
 INLINE_SIZE_BYTES_MAX = 256 * 1024  # ours
 
-_OK = 200
+_OK, _PARTIAL, _RANGE_REFUSED = 200, 206, 416
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Refusals that a second attempt may mend: slow, too many, or a fault over there.
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
+# What file stores answer when a link's time is over: 403 most, 400 Google's, 404 and 410 others.
+_EXPIRED = frozenset({400, 401, 403, 404, 410})
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+_STRONG_ETAG = re.compile(r'"[!#-~]{1,200}"', re.ASCII)
 
 # What the HTTP library and the layers below it raise, all of them: no common root exists.
 _FOREIGN = (
@@ -59,6 +68,39 @@ class Receipt:
     media_type: str
     sha256: str
     size_bytes: int
+
+
+@dataclass(slots=True)
+class _Part:
+    """What has arrived of a file. With an `etag` the rest may be asked for; `total_bytes` was announced with it."""
+
+    file: BinaryIO
+    path: Path
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    size_bytes: int = 0
+    etag: str | None = None
+    total_bytes: int = 0
+
+    def begin(self, headers: dict[str, str]) -> None:
+        """Forget what has arrived, and note whether the answer that follows could be continued."""
+        self.file.seek(0)
+        self.file.truncate()
+        self.digest, self.size_bytes, self.etag = hashlib.sha256(), 0, None
+        etag, length = headers.get("etag", ""), headers.get("content-length", "")
+        offered = headers.get("accept-ranges", "").strip().lower() == "bytes" and not _is_packed(headers)
+        if offered and _STRONG_ETAG.fullmatch(etag) and re.fullmatch(r"[0-9]{1,18}", length, re.ASCII):
+            self.etag, self.total_bytes = etag, int(length)
+
+    def is_continued_by(self, headers: dict[str, str]) -> bool:
+        """Tell whether an answer is the rest of this very file, to its end."""
+        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        if found is None or headers.get("etag") != self.etag or _is_packed(headers):
+            return False
+        return tuple(map(int, found.groups())) == (self.size_bytes, self.total_bytes - 1, self.total_bytes)
+
+
+def _is_packed(headers: dict[str, str]) -> bool:
+    return headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
 class _Again(Exception):
@@ -137,7 +179,8 @@ class ReceiptDownloader:
             ReceiptLinkRefused: the link, or a redirect, leads where we do not go.
             ReceiptTooLarge: more than `size_bytes_max` bytes.
             ReceiptUnsupported: by its content none of the types Pleo hands over.
-            ReceiptUnavailable: dead link, error status, no connection, too slow, or no room on disk.
+            ReceiptLinkExpired: the link is dead; Pleo may give a new one.
+            ReceiptUnavailable: error status, no connection, too slow, or no room on disk.
         """
         link = self._rules.check(url)
         pool = await self._free.get()
@@ -153,50 +196,64 @@ class ReceiptDownloader:
 
     async def _repeatedly(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path) -> Receipt:
         deadline_s = self._clock.monotonic_s() + self._timeouts.whole_call_s
-        for attempt in range(1, self._retry.attempts + 1):
-            try:
-                return await self._once(pool, link, directory)
-            except _Again as again:
-                pause_s = self._retry.delay_s(attempt, self._random, again.after_s)
-                in_time = self._clock.monotonic_s() + pause_s < deadline_s
-                if attempt == self._retry.attempts or not in_time:
-                    raise again.error from again.error.__cause__
-            await self._clock.sleep(pause_s)
+        with _part_file(directory, link.where) as part:
+            for attempt in range(1, self._retry.attempts + 1):
+                try:
+                    await self._once(pool, link, part)
+                    return await self._finished(part, directory, link.where)
+                except _Again as again:
+                    pause_s = self._retry.delay_s(attempt, self._random, again.after_s)
+                    in_time = self._clock.monotonic_s() + pause_s < deadline_s
+                    if attempt == self._retry.attempts or not in_time:
+                        raise again.error from again.error.__cause__
+                await self._clock.sleep(pause_s)
         raise ReceiptUnavailable("a retry policy needs at least one attempt")
 
-    async def _once(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path) -> Receipt:
-        with _part_file(directory, link.where) as (file, path):
-            try:
-                digest, size_bytes = await self._download(pool, link, file)
-            except BodyTooLarge:
-                raise ReceiptTooLarge(
-                    f"the receipt at {link.where} is larger than the {self._size_bytes_max} bytes allowed;"
-                    " replace it by a smaller file in Pleo and export the entry again"
-                ) from None
-            except BodyUndecodable as error:
-                raise ReceiptUnavailable(f"the receipt at {link.where} cannot be unpacked ({error})") from error
-            except _FOREIGN as error:
-                unavailable = ReceiptUnavailable(
-                    f"the receipt at {link.where} could not be fetched ({type(error).__name__}); try again later"
-                )
-                unavailable.__cause__ = error
-                raise _Again(unavailable) from error
-            try:
-                # A small file is in the page cache: reading it takes less than handing it to a thread.
-                small = size_bytes <= INLINE_SIZE_BYTES_MAX
-                found = receipt_type(path) if small else await asyncio.to_thread(receipt_type, path)
-                final = directory / f"{digest}{found.suffix}"
-                path.replace(final)
-            except OSError as error:
-                raise _no_room(link.where, error) from error
-            return Receipt(path=final, media_type=found.media_type, sha256=digest, size_bytes=size_bytes)
+    async def _finished(self, part: _Part, directory: Path, where: str) -> Receipt:
+        try:
+            part.file.flush()
+            # A small file is in the page cache: reading it takes less than handing it to a thread.
+            small = part.size_bytes <= INLINE_SIZE_BYTES_MAX
+            found = receipt_type(part.path) if small else await asyncio.to_thread(receipt_type, part.path)
+            digest = part.digest.hexdigest()
+            final = directory / f"{digest}{found.suffix}"
+            part.path.replace(final)
+        except OSError as error:
+            raise _no_room(where, error) from error
+        return Receipt(path=final, media_type=found.media_type, sha256=digest, size_bytes=part.size_bytes)
 
-    async def _download(self, pool: httpcore.AsyncConnectionPool, link: Link, file: BinaryIO) -> tuple[str, int]:
-        """Follow redirects and write the body to `file`; return its SHA-256 and size."""
+    async def _once(self, pool: httpcore.AsyncConnectionPool, link: Link, part: _Part) -> None:
+        try:
+            await self._download(pool, link, part)
+        except BodyTooLarge:
+            raise ReceiptTooLarge(
+                f"the receipt at {link.where} is larger than the {self._size_bytes_max} bytes allowed;"
+                " replace it by a smaller file in Pleo and export the entry again"
+            ) from None
+        except BodyUndecodable as error:
+            raise ReceiptUnavailable(f"the receipt at {link.where} cannot be unpacked ({error})") from error
+        except _FOREIGN as error:
+            unavailable = ReceiptUnavailable(
+                f"the receipt at {link.where} could not be fetched ({type(error).__name__}); try again later"
+            )
+            unavailable.__cause__ = error
+            raise _Again(unavailable) from error
+
+    async def _download(self, pool: httpcore.AsyncConnectionPool, link: Link, part: _Part) -> None:
+        """Follow redirects and write the body to the part, or the rest of the body after what is there."""
         for _ in range(REDIRECTS_MAX + 1):
-            async with self._answer(pool, link) as (response, headers):
+            rest: dict[bytes | str, bytes | str] = {}
+            if part.etag is not None:
+                rest = {"Range": f"bytes={part.size_bytes}-", "If-Range": part.etag}
+            async with self._answer(pool, link, rest) as (response, headers):
                 if response.status == _OK:
-                    return await self._write(link, response, headers, file)
+                    part.begin(headers)
+                    return await self._write(link, response, headers, part)
+                if response.status == _PARTIAL and rest and part.is_continued_by(headers):
+                    return await self._write(link, response, headers, part)
+                if response.status in {_PARTIAL, _RANGE_REFUSED} and rest:
+                    part.begin({})  # from now on without a range
+                    raise _Again(ReceiptUnavailable(f"the receipt at {link.where} changed on the way; try again later"))
                 if response.status not in _REDIRECTS:
                     raise self._refused(link, response.status, headers)
                 link = self._rules.check(headers.get("location", ""), base=link.text)
@@ -206,7 +263,7 @@ class ReceiptDownloader:
 
     @contextlib.asynccontextmanager
     async def _answer(
-        self, pool: httpcore.AsyncConnectionPool, link: Link
+        self, pool: httpcore.AsyncConnectionPool, link: Link, further: dict[bytes | str, bytes | str]
     ) -> AsyncIterator[tuple[httpcore.Response, dict[str, str]]]:
         timeouts = self._timeouts
         request = pool.stream(
@@ -217,6 +274,7 @@ class ReceiptDownloader:
                 "Accept": "*/*",
                 "Accept-Encoding": "identity",
                 "User-Agent": f"tallybook/{__version__}",
+                **further,
             },
             extensions={
                 "timeout": {
@@ -235,36 +293,29 @@ class ReceiptDownloader:
 
     def _refused(self, link: Link, status: int, headers: dict[str, str]) -> Exception:
         mend = "try again later" if status in _TRANSIENT else "export the entry again from Pleo"
-        error = ReceiptUnavailable(f"the receipt's link at {link.where} answered with status {status}; {mend}")
+        kind = ReceiptLinkExpired if status in _EXPIRED else ReceiptUnavailable
+        error = kind(f"the receipt's link at {link.where} answered with status {status}; {mend}")
         return _Again(error, retry_after_s(headers, self._clock.now())) if status in _TRANSIENT else error
 
-    async def _write(
-        self, link: Link, response: httpcore.Response, headers: dict[str, str], file: BinaryIO
-    ) -> tuple[str, int]:
+    async def _write(self, link: Link, response: httpcore.Response, headers: dict[str, str], part: _Part) -> None:
+        room = self._size_bytes_max - part.size_bytes
         announced = headers.get("content-length", "")
-        if announced.isdecimal() and len(announced) < 20 and int(announced) > self._size_bytes_max:  # noqa: PLR2004 - digits
+        if announced.isdecimal() and len(announced) < 20 and int(announced) > room:  # noqa: PLR2004 - digits
             raise BodyTooLarge
-        digest = hashlib.sha256()
-        size_bytes = 0
         encoding = headers.get("content-encoding", "")
-        body = unpacked(response.aiter_stream(), encoding, self._size_bytes_max)
+        body = unpacked(response.aiter_stream(), encoding, room)
         async with contextlib.aclosing(body):
             async for piece in body:
-                digest.update(piece)
-                size_bytes += len(piece)
+                part.digest.update(piece)
+                part.size_bytes += len(piece)
                 try:
-                    file.write(piece)  # 64 KiB into the page cache: shorter than handing it to a thread
+                    part.file.write(piece)  # 64 KiB into the page cache: shorter than handing it to a thread
                 except OSError as error:
                     raise _no_room(link.where, error) from error
-        try:
-            file.flush()
-        except OSError as error:
-            raise _no_room(link.where, error) from error
-        return digest.hexdigest(), size_bytes
 
 
 @contextlib.contextmanager
-def _part_file(directory: Path, where: str) -> Iterator[tuple[BinaryIO, Path]]:
+def _part_file(directory: Path, where: str) -> Iterator[_Part]:
     """Lend a temporary file in `directory`; it is gone afterwards unless it was renamed."""
     try:
         number, name = tempfile.mkstemp(prefix=".receipt-", suffix=".part", dir=directory)
@@ -273,7 +324,7 @@ def _part_file(directory: Path, where: str) -> Iterator[tuple[BinaryIO, Path]]:
     path = Path(name)
     file = os.fdopen(number, "wb")
     try:
-        yield file, path
+        yield _Part(file, path)
     finally:
         # What counts is flushed by now; after a failed write, closing would try and fail again, in its own words.
         with contextlib.suppress(OSError):

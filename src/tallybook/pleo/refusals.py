@@ -62,6 +62,7 @@ _SPOKEN: dict[str, str] = {
     "replace_subscription": "change a webhook subscription",
     "remove_subscription": "remove a webhook subscription",
     "subscription_secret": "show the secret of a webhook subscription",
+    "end_installation": "end the installation",
     "list_subscription_activities": "list what was done to a webhook subscription",
 }
 _MEND: dict[type[PleoRefused], str] = {

@@ -22,6 +22,7 @@ import httpx
 
 from tallybook import __version__
 from tallybook.clock import Clock
+from tallybook.pleo.auth import WORTH_ANOTHER_TRY
 from tallybook.pleo.bodies import ACCEPT_ENCODING, BodyTooLarge, BodyUndecodable, read_body
 from tallybook.pleo.errors import (
     PleoAnswerUnreadable,
@@ -197,6 +198,9 @@ class Transport:
         except _Failed as failed:
             error = type(failed.error).__name__
             raise
+        except PleoError as failed:  # a login that could not be renewed: the call was not made
+            error = type(failed).__name__
+            raise
         finally:
             if self._observer is not None:
                 duration_s = self._clock.monotonic_s() - began_s
@@ -264,7 +268,8 @@ class Transport:
             return _Failed(error, certain=True, again=True, retry_after_s=after_s)
         if isinstance(error, PleoServerFault):
             return _Failed(error, certain=False, again=True, retry_after_s=after_s)
-        return _Failed(error, certain=True, again=error.status == _REQUEST_TIMEOUT)
+        again = error.status == _REQUEST_TIMEOUT or response.extensions.get(WORTH_ANOTHER_TRY, False)
+        return _Failed(error, certain=True, again=again)
 
     def _broken(self, call: Call, cause: Exception, attempt: _Attempt) -> _Failed:
         """Translate what the HTTP library raised before a status came."""

@@ -1,68 +1,74 @@
-"""Step 5: plan each entry, fetch its receipts, and record it in the accounting system, exactly once.
+"""Step 5: record a page of items in the accounting system, exactly once.
 
 Two halves, so that the next page is prepared while this one is recorded: `prepare` decides and downloads and writes
-nothing; `record` writes. An entry is written under its key after the books were searched for it; after any doubt
-they are searched again and only what is not there is repeated.
+nothing; `record` writes, through the posting journal (postings/writing.py), which never writes blindly twice.
 
 Source: Pleo guide "Accounting system processing workflow".
 """
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import cast
 
 import structlog
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, PostingState, Recorded
-from tallybook.accounting.errors import (
-    AccountingError,
-    AccountingRateLimited,
-    AccountingTimeout,
-    AccountingUnreachable,
-    EntryChanged,
-    EntryRefused,
+from tallybook.accounting.entry import (
+    Attachment,
+    EntryKey,
+    PostingState,
+    Recorded,
+    Reversal,
+    replacement_key,
+    reversal_key,
 )
-from tallybook.accounting.system import AccountingSystem, Refused
-from tallybook.bookkeeping.attachments import files_to_fetch
+from tallybook.accounting.errors import AccountingError, AccountingTimeout, EntryRefused
+from tallybook.accounting.handover import HandsOver
+from tallybook.accounting.system import Capabilities
+from tallybook.bookkeeping.attachments import files_missing, files_to_fetch
 from tallybook.bookkeeping.content_hash import content_hash
+from tallybook.bookkeeping.period import posting_day
 from tallybook.bookkeeping.plan import Books, FileToFetch, plan
 from tallybook.bookkeeping.rules import AttachmentRule, Rules
 from tallybook.clock import Clock
+from tallybook.documents.collecting import Collected, collect
+from tallybook.documents.conversion import Converter
+from tallybook.documents.fitting import Fitting, accepted_by
 from tallybook.errors import TallybookError
 from tallybook.outcome import ItemResult, failed, short, successful
-from tallybook.pleo.errors import ReceiptError
 from tallybook.pleo.models import ExportItem
+from tallybook.pleo.receipt_renewal import FreshLinks
 from tallybook.pleo.receipts import ReceiptDownloader
+from tallybook.postings.judgement import MAYBE_BOOKED, Link, Record, Standing, judge
+from tallybook.postings.writing import NO_ANSWER, Booking, EntryWriter, Found
+from tallybook.settings import OnChanged
 
-_Answer = TypeVar("_Answer")
-_Thing = TypeVar("_Thing")
 log = structlog.get_logger()
-
-# Doubt is settled by search and repetition this often, waiting 1 s, then 2 s; after that the entries fail.
-ATTEMPTS = 3
-PASSING = (AccountingUnreachable, AccountingTimeout, AccountingRateLimited)
-NO_ANSWER = "The accounting system gave no answer"
-MAYBE_BOOKED = "This entry may be in the books already; look for it there before you export it again."
+_Entries = dict[EntryKey, Recorded]
+_Errors = dict[EntryKey, TallybookError]
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A page ready to be recorded: new entries, entries the books hold already, and receipts on disk in `folder`."""
+    """A page ready to be recorded: entries to write, entries the books hold already, and receipts on disk in `folder`.
+
+    All by the entry's identity, which for a corrected entry is not the key it has in the books.
+    """
 
     folder: Path
-    entries: dict[EntryKey, Entry] = field(default_factory=dict)
-    found: dict[EntryKey, Recorded] = field(default_factory=dict)
+    bookings: dict[EntryKey, Booking] = field(default_factory=dict)
+    found: dict[EntryKey, Found] = field(default_factory=dict)
+    settled: dict[EntryKey, Recorded] = field(default_factory=dict)  # in the books by a person's word
     files: dict[EntryKey, list[Attachment]] = field(default_factory=dict)
     results: list[ItemResult] = field(default_factory=list)  # failed before anything was written
 
     def fail(self, key: EntryKey, error: TallybookError) -> None:
         """Give an entry up, before anything of it is written."""
-        self.entries.pop(key, None)
+        self.bookings.pop(key, None)
         self.found.pop(key, None)
         self.results.append(failed(key.entry_id, error))
 
@@ -71,8 +77,9 @@ class Prepared:
 
         Repeat: safe.
         """
-        self.entries = {key: entry for key, entry in self.entries.items() if key.entry_id in wanted}
-        self.found = {key: recorded for key, recorded in self.found.items() if key.entry_id in wanted}
+        self.bookings = {key: each for key, each in self.bookings.items() if key.entry_id in wanted}
+        self.found = {key: each for key, each in self.found.items() if key.entry_id in wanted}
+        self.settled = {key: each for key, each in self.settled.items() if key.entry_id in wanted}
         self.results = [result for result in self.results if result.entry_id in wanted]
 
     def discard(self) -> None:
@@ -85,20 +92,28 @@ class Prepared:
 
 @dataclass(slots=True)
 class Recorder:
-    """Step 5 for one job: the books, the rules, what the books know, and where receipts wait."""
+    """Step 5 for one job: the books and their journal, the rules, what the books know, and where receipts wait."""
 
-    books: AccountingSystem
+    writer: EntryWriter
     rules: Rules
     known: Books
     receipts: ReceiptDownloader
     spool: Path
     clock: Clock
-    link_changed: bool = False  # books.on_changed = "link"
-    taken_up: bool = False  # an earlier run may have written what it did not report
-    _attempts: int = ATTEMPTS  # 1 once the books were down for a whole page: later pages fail fast
+    on_changed: OnChanged = OnChanged.FAIL
+    _fitting: Fitting = field(init=False)
 
-    async def prepare(self, items: Sequence[ExportItem], page: str) -> Prepared:
-        """Look a page's entries up in the books, plan the new ones and download the receipts that are missing there.
+    def __post_init__(self) -> None:
+        self._fitting = Fitting(accepted_by(self._system, office=self.rules.attachments_office), Converter())
+
+    @property
+    def _system(self) -> Capabilities:
+        return self.writer.system.capabilities
+
+    async def prepare(self, items: Sequence[ExportItem], page: str, links: FreshLinks) -> Prepared:
+        """Look a page's entries up in journal and books, plan the new ones, download receipts that are missing there.
+
+        `links` are asked for a new link where one has expired.
 
         Repeat: safe; writes nothing but files under `spool`.
         """
@@ -106,8 +121,7 @@ class Recorder:
         by_key = {EntryKey(item.company_id, item.accounting_entry_id): item for item in items}
         try:
             # Before planning: an entry that is booked is linked, even if its period was closed since.
-            prepared.found.update(await self._patiently(partial(self._find, list(by_key))))
-            self._require_certainty()
+            standings = await self.writer.standings(list(by_key))
         except AccountingError as error:
             for key in by_key:
                 prepared.fail(key, error)
@@ -115,12 +129,11 @@ class Recorder:
         today = self.clock.now().date()
         wanted: dict[EntryKey, tuple[FileToFetch, ...]] = {}
         for key, item in by_key.items():
-            recorded = prepared.found.get(key)
             try:
-                wanted[key] = self._linked(recorded, item) if recorded else self._planned(item, today, prepared)
-            except EntryRefused as error:
+                wanted[key] = self._judged(key, item, standings[key], today, prepared)
+            except (EntryRefused, AccountingTimeout) as error:
                 prepared.fail(key, error)
-        await self._download(prepared, wanted)
+        await self._download(prepared, wanted, links)
         return prepared
 
     def _folder(self, page: str) -> Path:
@@ -133,189 +146,155 @@ class Recorder:
             ) from error
         return folder
 
-    def _require_certainty(self) -> None:
-        if self.taken_up and not self.books.capabilities.can_find:
-            raise AccountingTimeout(f"{MAYBE_BOOKED} An earlier run ended before it reported this entry.")
+    def _judged(
+        self, key: EntryKey, item: ExportItem, standing: Standing, today: date, prepared: Prepared
+    ) -> tuple[FileToFetch, ...]:
+        verdict = judge(standing, content_hash(item), self.on_changed, self._system, self.writer.books)
+        if isinstance(verdict, Record):
+            return self._planned(key, item, standing, verdict, today, prepared)
+        return self._linked(key, item, standing, verdict, prepared)
 
-    async def _find(self, keys: Sequence[EntryKey]) -> dict[EntryKey, Recorded]:
-        """Search in batches, where the books can be searched; what was not asked about is passed over."""
-        found: dict[EntryKey, Recorded] = {}
-        if self.books.capabilities.can_find:
-            for batch in self._batches(keys):
-                answer = await self.books.find(batch)
-                found |= {key: answer[key] for key in batch if key in answer}
-        return found
-
-    def _batches(self, things: Sequence[_Thing]) -> list[Sequence[_Thing]]:
-        size = self.books.capabilities.batch_size
-        return [things[start : start + size] for start in range(0, len(things), size)]
-
-    def _planned(self, item: ExportItem, today: date, prepared: Prepared) -> tuple[FileToFetch, ...]:
+    def _planned(
+        self, key: EntryKey, item: ExportItem, standing: Standing, verdict: Record, today: date, prepared: Prepared
+    ) -> tuple[FileToFetch, ...]:
         planned = plan(item, self.rules, self.known, today=today)
         for note in planned.notes:
             log.warning("left_out", entry_id=item.accounting_entry_id, what=note)
-        prepared.entries[planned.entry.key] = planned.entry
+        entry, reversal = planned.entry, None
+        if (old := verdict.replaces) is not None:
+            entry = replace(entry, key=replacement_key(old), replaces=old.external_id)
+            if verdict.reverse:
+                # The reversal counts where the reversed entry does; a closed period moves it like any other.
+                on = posting_day(old.posting_on or entry.original_on, self.rules.closed_period, self.known, today=today)
+                reversal = Reversal(reversal_key(old), of=old, posting_on=on, replaced_by=entry.key)
+        prepared.bookings[key] = Booking(key, entry, standing.posting, reversal, standing.reversal)
         return planned.files
 
-    def _linked(self, recorded: Recorded, item: ExportItem) -> tuple[FileToFetch, ...]:
-        """Judge an entry that is in the books; a run that was killed may have left it without some of its files."""
-        if self.link_changed or recorded.content_hash == content_hash(item):
-            files, _ = files_to_fetch(item.files, self.rules)
-            attached = {position for position, _ in recorded.attached}
-            return tuple(file for file in files if file.position not in attached)
-        raise EntryChanged(
-            f"This entry is in the books already as {recorded.external_id} and has changed in Pleo since; correct "
-            f"{recorded.external_id} in the accounting system by hand, or set books.on_changed in the Settings"
-        )
+    def _linked(
+        self, key: EntryKey, item: ExportItem, standing: Standing, verdict: Link, prepared: Prepared
+    ) -> tuple[FileToFetch, ...]:
+        """Link an entry that is in the books; a run that was killed may have left it without some of its files."""
+        if verdict.complete:
+            prepared.settled[key] = verdict.recorded
+            return ()
+        prepared.found[key] = Found(key, verdict.recorded, standing.posting, standing.reversal)
+        files, _ = files_to_fetch(item.files, self.rules)
+        attached = {position for position, _ in verdict.recorded.attached}
+        return files_missing(files, attached, self._system.attachments_per_entry_max)
 
-    async def _download(self, prepared: Prepared, wanted: Mapping[EntryKey, Sequence[FileToFetch]]) -> None:
+    async def _download(
+        self, prepared: Prepared, wanted: Mapping[EntryKey, Sequence[FileToFetch]], links: FreshLinks
+    ) -> None:
         waiting = {key: files for key, files in wanted.items() if files}
-        errors = await asyncio.gather(*(self._download_entry(key, waiting[key], prepared) for key in waiting))
-        for key, error in zip(waiting, errors, strict=True):
-            if error is not None:
-                prepared.fail(key, error)
-
-    async def _download_entry(
-        self, key: EntryKey, files: Sequence[FileToFetch], prepared: Prepared
-    ) -> ReceiptError | None:
-        attachments: list[Attachment] = []
-        for file in files:
-            try:
-                receipt = await self.receipts.fetch(file.url, prepared.folder)
-            except ReceiptError as fault:
-                error = type(fault)(f"Attachment {file.position}: {fault}")
-                if self.rules.attachments is AttachmentRule.REQUIRED:
-                    return error
-                log.warning("left_out", entry_id=key.entry_id, what=str(error))
-                continue
-            attachments.append(
-                Attachment(
-                    position=file.position,
-                    path=receipt.path,
-                    media_type=receipt.media_type,
-                    sha256=receipt.sha256,
-                    size_bytes=receipt.size_bytes,
-                )
+        required = self.rules.attachments is AttachmentRule.REQUIRED
+        collecting = (
+            collect(
+                files,
+                prepared.folder,
+                entry_id=key.entry_id,
+                receipts=self.receipts,
+                fitting=self._fitting,
+                links=links,
+                required=required,
             )
-        prepared.files[key] = attachments
-        return None
+            for key, files in waiting.items()
+        )
+        # An error that concerns more than one entry is raised when no download is under way any more.
+        for key, found in zip(waiting, await asyncio.gather(*collecting, return_exceptions=True), strict=True):
+            if not isinstance(found, Collected):
+                raise found
+            if required and found.problems:
+                prepared.fail(key, found.problems[0])
+                continue
+            for problem in found.problems:
+                log.warning("left_out", entry_id=key.entry_id, what=str(problem))
+            prepared.files[key] = list(found.attachments)
 
     async def record(self, prepared: Prepared) -> list[ItemResult]:
         """Record what was prepared: drafts, then their receipts, then posting where the rules say so.
 
         Returns a result for every item of the page. Receipts are deleted from the spool.
 
-        Repeat: safe; an entry that is in the books already is completed and linked, never written twice.
+        Repeat: safe after preparing anew; an entry that is in the books is completed and linked, never written twice.
+        Raises:
+            AnotherWriter: another run is at work on the same entries.
+            JournalUnusable: the posting journal did not answer; what was written is found when this is repeated.
         """
         try:
-            recorded, results = await self._write(prepared)
-            for stage in (self._attach, self._post):
-                recorded, refused = await stage(recorded, prepared)
-                results += refused
+            written = await self.writer.write(list(prepared.bookings.values()), prepared.found.values())
+            recorded = {key: each.recorded for key, each in prepared.found.items()}
+            recorded |= {key: answer for key, answer in written.answers.items() if isinstance(answer, Recorded)}
+            lost = {
+                key: self._lost(key, each) for key, each in written.answers.items() if not isinstance(each, Recorded)
+            }
+            # A reversal goes the way of the version that replaces what it takes back, before it, and takes it along.
+            of = {reversal.key: key for key, reversal in written.reversals.items()}
+            recorded = {reversal.key: reversal for reversal in written.reversals.values()} | recorded
+            for stage in (self._attach, self._post, self._settle):
+                recorded, errors = await stage(recorded, prepared)
+                lost = {
+                    of.get(key, key): failed(of.get(key, key).entry_id, each) for key, each in errors.items()
+                } | lost
         finally:
             prepared.discard()
-        return prepared.results + results + [successful(entry) for entry in recorded]
+        done = recorded | prepared.settled
+        results = [successful(replace(entry, key=key)) for key, entry in done.items() if key not in {*of, *lost}]
+        return prepared.results + list(lost.values()) + results
 
-    async def _write(self, prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
-        recorded = list(prepared.found.values())
-        results: list[ItemResult] = []
-        for batch in self._batches(list(prepared.entries.values())):
-            for answer in await self._record_batch(batch):
-                if isinstance(answer, Recorded):
-                    recorded.append(answer)
-                else:
-                    results.append(answer)
-        return recorded, results
+    def _lost(self, key: EntryKey, error: TallybookError) -> ItemResult:
+        result = failed(key.entry_id, error)
+        doubtful = isinstance(error, AccountingError) and not self._system.can_find
+        return replace(result, text=short(f"{MAYBE_BOOKED} {result.text}")) if doubtful else result
 
-    async def _record_batch(self, batch: Sequence[Entry]) -> list[Recorded | ItemResult]:
-        """Write a batch; after doubt search for it first, keep what is there and repeat only the rest.
-
-        Also a failure that will not pass may have come after a part was written: then it is searched for, once.
-        """
-        answers: list[Recorded | ItemResult] = []
-        outstanding = {entry.key: entry for entry in batch}
-        can_find = self.books.capabilities.can_find
-        doubt, given_up, down = False, False, AccountingError(NO_ANSWER)
-        for attempt in range(self._attempts + 1):  # the last round searches, it writes no more
-            if not outstanding or (doubt and not can_find):
-                break
-            if attempt:
-                await self.clock.sleep(attempt)
+    async def _attach(self, recorded: _Entries, prepared: Prepared) -> tuple[_Entries, _Errors]:
+        files = {
+            key: [(entry, file) for file in prepared.files.get(key, ()) if not file.is_among(entry.attached)]
+            for key, entry in recorded.items()
+        }
+        errors: _Errors = {}
+        if any(files.values()):
+            attach = partial(self.writer.system.attach, [pair for pairs in files.values() for pair in pairs])
             try:
-                for key, recorded in (await self._find(list(outstanding)) if doubt else {}).items():
-                    answers.append(recorded)
-                    del outstanding[key]
-                if given_up or attempt == self._attempts:
-                    break
-                doubt = True
-                for answer in await self.books.record(list(outstanding.values())) if outstanding else ():
-                    if outstanding.pop(answer.key, None) is None:
-                        continue  # nobody asked
-                    answers.append(failed(answer.key.entry_id, answer.error) if isinstance(answer, Refused) else answer)
+                refused = {answer.key: answer.error for answer in await self.writer.patiently(attach)}
             except AccountingError as error:
-                down = error
-                if given_up:
-                    break
-                given_up = not isinstance(error, PASSING)
-        self._attempts = 1 if outstanding else ATTEMPTS
-        lost = [failed(key.entry_id, down) for key in outstanding]
-        return answers + (lost if can_find else [_maybe_booked(result) for result in lost])
+                errors = {key: error for key, pairs in files.items() if pairs}
+            else:
+                errors = {key: refused[entry.key] for key, entry in recorded.items() if entry.key in refused}
+                if self.rules.attachments is not AttachmentRule.REQUIRED:
+                    for key, fault in errors.items():
+                        log.warning("left_out", entry_id=key.entry_id, what=str(fault))
+                    errors = {}
+        return {key: entry for key, entry in recorded.items() if key not in errors}, errors
 
-    async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Make a call that is safe to repeat, and repeat it while the books are only passingly away."""
-        for attempt in range(1, self._attempts):
-            try:
-                return await call()
-            except PASSING:
-                await self.clock.sleep(attempt)
-        return await call()
-
-    async def _attach(self, recorded: list[Recorded], prepared: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
-        files = [
-            (entry, attachment)
-            for entry in recorded
-            for attachment in prepared.files.get(entry.key, ())
-            if (attachment.position, attachment.sha256) not in entry.attached
-        ]
-        if not files:
-            return recorded, []
-        try:
-            refused = {answer.key: answer.error for answer in await self._patiently(partial(self.books.attach, files))}
-        except AccountingError as error:
-            without = {entry.key for entry, _ in files}
-            return (
-                [entry for entry in recorded if entry.key not in without],
-                [failed(key.entry_id, error) for key in without],
-            )
-        if self.rules.attachments is not AttachmentRule.REQUIRED:
-            for key, fault in refused.items():
-                log.warning("left_out", entry_id=key.entry_id, what=str(fault))
-            return recorded, []
-        return (
-            [entry for entry in recorded if entry.key not in refused],
-            [failed(key.entry_id, fault) for key, fault in refused.items()],
-        )
-
-    async def _post(self, recorded: list[Recorded], _: Prepared) -> tuple[list[Recorded], list[ItemResult]]:
-        drafts = [entry for entry in recorded if entry.state is PostingState.DRAFT]
+    async def _post(self, recorded: _Entries, _: Prepared) -> tuple[_Entries, _Errors]:
+        drafts = {key: entry for key, entry in recorded.items() if entry.state is PostingState.DRAFT}
         if self.rules.posting is not PostingState.POSTED or not drafts:
-            return recorded, []
-        posted = [entry for entry in recorded if entry.state is not PostingState.DRAFT]
-        results: list[ItemResult] = []
-        for batch in self._batches(drafts):
+            return recorded, {}
+        posted = {key: entry for key, entry in recorded.items() if key not in drafts}
+        errors: _Errors = {}
+        for batch in self.writer.batches(list(drafts.items())):
+            post = partial(self.writer.system.post, [entry for _, entry in batch])
             try:
-                answers = {answer.key: answer for answer in await self._patiently(partial(self.books.post, batch))}
+                answers = {answer.key: answer for answer in await self.writer.patiently(post)}
             except AccountingError as error:
-                results += [failed(entry.key.entry_id, error) for entry in batch]
+                errors |= {key: error for key, _ in batch}
                 continue
-            for entry in batch:
+            for key, entry in batch:
                 answer = answers.get(entry.key)
                 if isinstance(answer, Recorded):
-                    posted.append(answer)
+                    posted[key] = answer
                 else:
-                    results.append(failed(entry.key.entry_id, answer.error if answer else AccountingError(NO_ANSWER)))
-        return posted, results
+                    errors[key] = answer.error if answer else AccountingError(NO_ANSWER)
+        return posted, errors
 
-
-def _maybe_booked(result: ItemResult) -> ItemResult:
-    return replace(result, text=short(f"{MAYBE_BOOKED} {result.text}"))
+    async def _settle(self, recorded: _Entries, _: Prepared) -> tuple[_Entries, _Errors]:
+        """Let complete entries be handed over at the job's end, by books that do so."""
+        if not self._system.hands_over or not recorded:
+            return recorded, {}
+        settle = partial(cast("HandsOver", self.writer.system).settle, list(recorded.values()))
+        try:
+            refused = {answer.key: answer.error for answer in await self.writer.patiently(settle)}
+        except AccountingError as error:
+            return {}, dict.fromkeys(recorded, error)
+        errors: _Errors = {key: refused[entry.key] for key, entry in recorded.items() if entry.key in refused}
+        return {key: entry for key, entry in recorded.items() if key not in errors}, errors

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tallybook.accounting.errors import AttachmentTooLarge, AttachmentUnavailable, EntryRefused, EntrySettingInvalid
+from tallybook.bookkeeping.attachments import files_missing
 from tallybook.bookkeeping.plan import FileToFetch
 from tallybook.bookkeeping.rules import AttachmentRule
 
@@ -63,3 +64,24 @@ def test_none(desk: "Desk") -> None:
 def test_books_without_files_take_an_entry_without_files(desk: "Desk") -> None:
     """Books that keep no files refuse no entry that has none."""
     assert desk.plan(desk.item(files=[None]), attachments_supported=False).files == ()
+
+
+FILES = tuple(FileToFetch(position, f"https://files.example/{position}", None, None) for position in (1, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("attached", "files_max", "missing"),
+    [
+        (set(), None, (1, 2, 4)),
+        ({1}, None, (2, 4)),
+        ({1, 2, 4}, None, ()),
+        ({1}, 3, (2, 4)),
+        ({1}, 2, (1, 2, 4)),
+        ({1, 2, 4}, 1, ()),
+    ],
+)
+def test_what_is_there_is_not_fetched_again(
+    attached: set[int], files_max: int | None, missing: tuple[int, ...]
+) -> None:
+    """Unless files were merged: then all are needed to tell whether the result is there."""
+    assert tuple(file.position for file in files_missing(FILES, attached, files_max)) == missing

@@ -12,7 +12,22 @@ from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
 from tallybook.pleo.errors import ReceiptUnsupported
-from tallybook.pleo.receipt_types import DOC, DOCX, JPEG, PDF, PNG, TXT, XLS, XLSX, ReceiptType, receipt_type
+from tallybook.pleo.receipt_types import (
+    AVIF,
+    DOC,
+    DOCX,
+    GIF,
+    JPEG,
+    PDF,
+    PNG,
+    TIFF,
+    TXT,
+    WEBP,
+    XLS,
+    XLSX,
+    ReceiptType,
+    receipt_type,
+)
 
 NO_SECTOR = b"\xff\xff\xff\xff"
 
@@ -81,6 +96,10 @@ WORD_WITH_EXCEL_INSIDE = _compound(
         (b"\xef\xbb\xbf\r\n%PDF-1.7\n", PDF),
         (_picture("JPEG"), JPEG),
         (_picture("PNG"), PNG),
+        (_picture("GIF"), GIF),
+        (_picture("TIFF"), TIFF),
+        (_picture("WEBP"), WEBP),
+        (_picture("AVIF"), AVIF),
         (b"Taxi 12.00 EUR\r\n", TXT),
         (b"BM is how this text begins", TXT),
         (b"MZ and so does this one", TXT),
@@ -98,7 +117,7 @@ WORD_WITH_EXCEL_INSIDE = _compound(
         (WORD_WITH_EXCEL_INSIDE, DOC),
     ],
 )
-def test_the_eight_types_are_known(tmp_path: Path, content: bytes, expected: ReceiptType) -> None:
+def test_each_type_is_known(tmp_path: Path, content: bytes, expected: ReceiptType) -> None:
     """Each type is known by its own structure, whatever its first letters look like."""
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -116,9 +135,11 @@ def test_the_eight_types_are_known(tmp_path: Path, content: bytes, expected: Rec
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         json.dumps({"message": "link expired"}).encode(),
         b"{\\rtf1 hello}",
-        _picture("GIF"),
+        b"GIF89a" + b"\0" * 99,
+        b"II*\0" + b"\0" * 99,
+        b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 99,
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
         _picture("BMP"),
-        _picture("TIFF"),
         b"\x89PNG\r\n\x1a\n",
         b"MZ\x90\x00\x03\x00\x00\x00",
         b"\x7fELF\x02\x01\x01" + b"\0" * 60,

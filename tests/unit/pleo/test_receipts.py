@@ -16,51 +16,24 @@ import pytest
 from tallybook.pleo import receipts
 from tallybook.pleo.errors import (
     ReceiptError,
+    ReceiptLinkExpired,
     ReceiptLinkRefused,
     ReceiptTooLarge,
     ReceiptUnavailable,
     ReceiptUnsupported,
 )
 from tallybook.pleo.receipts import ReceiptDownloader
-from tallybook.pleo.retry import RetryPolicy, Timeouts
+from tests.unit.pleo.fetching import HEAD, LINK, PDF, SIZE_BYTES_MAX, downloading, fetch, left
 from tests.unit.pleo.hostile import Answer, FakeClock, HostileServer, drips, http, raw, resets, stays_silent
-
-PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\n%%EOF\n"
-LINK = "/files/receipt.pdf?X-Signature=very-secret"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n"
-SIZE_BYTES_MAX = 200_000
-
-
-def _downloader(
-    clock: FakeClock, *hosts: str, whole_call_s: float = 30.0, connect_s: float = 10.0, read_s: float = 10.0
-) -> ReceiptDownloader:
-    return ReceiptDownloader(
-        allowed_hosts=["*.pleo.example"],
-        insecure_hosts=hosts,
-        size_bytes_max=SIZE_BYTES_MAX,
-        timeouts=Timeouts(connect_s=connect_s, read_s=read_s, whole_call_s=whole_call_s),
-        retry=RetryPolicy(attempts=3),
-        clock=clock,
-        random=Random(5),  # noqa: S311 - scatters pauses
-    )
-
-
-def _left(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir())
-
-
-async def _fetch(server: HostileServer, clock: FakeClock, directory: Path, link: str = LINK) -> receipts.Receipt:
-    async with _downloader(clock, f"127.0.0.1:{server.port}") as downloader:
-        return await downloader.fetch(server.url + link, directory)
 
 
 async def test_a_receipt_is_stored_under_its_sha256(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """Name, size and hash are those of the content, and nothing else lies in the directory."""
     server.will(http(200, PDF, {"Content-Type": "text/html"}))
-    receipt = await _fetch(server, clock, tmp_path)
+    receipt = await fetch(server, clock, tmp_path)
     digest = hashlib.sha256(PDF).hexdigest()
     assert receipt == receipts.Receipt(tmp_path / f"{digest}.pdf", "application/pdf", digest, len(PDF))
-    assert _left(tmp_path) == [f"{digest}.pdf"]
+    assert left(tmp_path) == [f"{digest}.pdf"]
     assert receipt.path.read_bytes() == PDF
     assert server.requests[0].target == LINK
 
@@ -68,15 +41,15 @@ async def test_a_receipt_is_stored_under_its_sha256(server: HostileServer, clock
 async def test_the_same_receipt_twice_is_one_file(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """A repeat, even at the same time, replaces the file by itself."""
     server.will(http(200, PDF))
-    async with _downloader(clock, f"127.0.0.1:{server.port}") as downloader:
+    async with downloading(clock, f"127.0.0.1:{server.port}") as downloader:
         found = await asyncio.gather(*[downloader.fetch(server.url + LINK, tmp_path) for _ in range(5)])
-    assert len({receipt.path for receipt in found}) == len(_left(tmp_path)) == 1
+    assert len({receipt.path for receipt in found}) == len(left(tmp_path)) == 1
 
 
 async def test_a_packed_receipt_is_unpacked(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """A store that packs all the same is understood."""
     server.will(http(200, gzip.compress(PDF), {"Content-Encoding": "gzip"}))
-    assert (await _fetch(server, clock, tmp_path)).path.read_bytes() == PDF
+    assert (await fetch(server, clock, tmp_path)).path.read_bytes() == PDF
 
 
 @pytest.mark.parametrize(
@@ -96,8 +69,8 @@ async def test_a_receipt_too_large_is_cut_off(
     """Announced or not, packed or not, no more than allowed is taken, and no file is left."""
     server.will(answer)
     with pytest.raises(ReceiptTooLarge, match="200000"):
-        await _fetch(server, clock, tmp_path)
-    assert (_left(tmp_path), len(server.requests)) == ([], 1)
+        await fetch(server, clock, tmp_path)
+    assert (left(tmp_path), len(server.requests)) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -126,34 +99,48 @@ async def test_a_link_that_gives_nothing_is_unavailable(
     """What may mend itself is tried again, the rest is not; no file is left and no signature shown."""
     server.will(answer)
     with pytest.raises(ReceiptUnavailable) as caught:
-        await _fetch(server, clock, tmp_path)
-    assert (_left(tmp_path), len(server.requests)) == ([], attempts)
+        await fetch(server, clock, tmp_path)
+    assert (left(tmp_path), len(server.requests)) == ([], attempts)
     assert "secret" not in f"{caught.value} {caught.value.__cause__!r}"
 
 
 async def test_silence_is_unavailable(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """A store that never answers is given up after three attempts."""
     server.will(stays_silent)
-    async with _downloader(clock, f"127.0.0.1:{server.port}", read_s=0.1) as downloader:
+    async with downloading(clock, f"127.0.0.1:{server.port}", read_s=0.1) as downloader:
         with pytest.raises(ReceiptUnavailable):
             await downloader.fetch(server.url + LINK, tmp_path)
-    assert (_left(tmp_path), len(server.requests)) == ([], 3)
+    assert (left(tmp_path), len(server.requests)) == ([], 3)
 
 
 async def test_a_second_attempt_starts_anew(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """Half a file from a broken attempt is not part of the whole one."""
     server.will(raw(HEAD + b"Content-Length: 500\r\n\r\n%PDF-half"), http(200, PDF))
-    receipt = await _fetch(server, clock, tmp_path)
-    assert (receipt.path.read_bytes(), len(_left(tmp_path))) == (PDF, 1)
+    receipt = await fetch(server, clock, tmp_path)
+    assert (receipt.path.read_bytes(), len(left(tmp_path))) == (PDF, 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_a_dead_link_is_told_from_a_server_in_trouble(
+    server: HostileServer, clock: FakeClock, tmp_path: Path, status: int
+) -> None:
+    """Only for a dead one Pleo is worth asking."""
+    server.will(http(status))
+    with pytest.raises(ReceiptLinkExpired):
+        await fetch(server, clock, tmp_path)
+    server.will(http(503))
+    with pytest.raises(ReceiptUnavailable) as caught:
+        await fetch(server, clock, tmp_path)
+    assert not isinstance(caught.value, ReceiptLinkExpired)
 
 
 async def test_a_slow_drip_is_cut_off(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
     """Bytes that keep coming do not keep the download alive, and no file is left."""
     server.will(drips(HEAD + b"Content-Length: 100000\r\n\r\n%PDF-", b"x"))
-    async with _downloader(clock, f"127.0.0.1:{server.port}", whole_call_s=0.3) as downloader:
+    async with downloading(clock, f"127.0.0.1:{server.port}", whole_call_s=0.3) as downloader:
         with pytest.raises(ReceiptUnavailable, match=r"within 0\.3 s"):
             await downloader.fetch(server.url + LINK, tmp_path)
-    assert _left(tmp_path) == []
+    assert left(tmp_path) == []
 
 
 async def test_a_cancelled_download_leaves_no_file(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
@@ -166,14 +153,14 @@ async def test_a_cancelled_download_leaves_no_file(server: HostileServer, clock:
         return await stays_silent(writer)
 
     server.will(answers_half)
-    async with _downloader(clock, f"127.0.0.1:{server.port}") as downloader:
+    async with downloading(clock, f"127.0.0.1:{server.port}") as downloader:
         fetching = asyncio.create_task(downloader.fetch(server.url + LINK, tmp_path))
         await arrived.wait()
-        assert len(_left(tmp_path)) == 1
+        assert len(left(tmp_path)) == 1
         fetching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetching
-    assert _left(tmp_path) == []
+    assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"<!DOCTYPE html><p>Sign in", b'{"error": "expired"}', b"GIF89a" + b"\0" * 99])
@@ -183,8 +170,8 @@ async def test_what_is_no_receipt_is_unsupported(
     """The content decides, not the status, the name or the announced type; no file is left."""
     server.will(http(200, body, {"Content-Type": "application/pdf"}))
     with pytest.raises(ReceiptUnsupported):
-        await _fetch(server, clock, tmp_path)
-    assert (_left(tmp_path), len(server.requests)) == ([], 1)
+        await fetch(server, clock, tmp_path)
+    assert (left(tmp_path), len(server.requests)) == ([], 1)
 
 
 async def test_a_redirect_within_allowed_hosts_is_followed(
@@ -193,7 +180,7 @@ async def test_a_redirect_within_allowed_hosts_is_followed(
     """Up to three redirects are followed, relative ones too."""
     moved = [http(status, headers={"Location": f"/step{status}?sig=b"}) for status in (301, 302, 307)]
     server.will(*moved, http(200, PDF))
-    await _fetch(server, clock, tmp_path)
+    await fetch(server, clock, tmp_path)
     assert [request.target for request in server.requests][1:] == ["/step301?sig=b", "/step302?sig=b", "/step307?sig=b"]
 
 
@@ -216,9 +203,9 @@ async def test_a_redirect_elsewhere_is_refused(
     """Another host, another scheme, or one redirect too many ends the download; the link shows nowhere."""
     server.will(http(302, headers={"Location": location}))
     with caplog.at_level(logging.DEBUG), pytest.raises(ReceiptLinkRefused) as caught:
-        await _fetch(server, clock, tmp_path)
+        await fetch(server, clock, tmp_path)
     assert "very-secret" not in f"{caught.value}{caplog.text}"
-    assert (_left(tmp_path), len(server.requests)) == ([], 4 if location == "/again" else 1)
+    assert (left(tmp_path), len(server.requests)) == ([], 4 if location == "/again" else 1)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +229,7 @@ async def test_a_redirect_elsewhere_is_refused(
 )
 async def test_a_link_elsewhere_is_refused(clock: FakeClock, tmp_path: Path, link: str) -> None:
     """Only https, to the hosts in the settings, without a credential in the link."""
-    async with _downloader(clock) as downloader:
+    async with downloading(clock) as downloader:
         with pytest.raises(ReceiptLinkRefused) as caught:
             await downloader.fetch(link, tmp_path)
     assert "very-secret" not in str(caught.value)
@@ -265,7 +252,7 @@ async def test_an_allowed_name_with_a_private_address_is_refused(clock: FakeCloc
 
 async def test_an_unknown_name_is_unavailable(clock: FakeClock, tmp_path: Path) -> None:
     """A name that stands for nothing is a dead link."""
-    async with _downloader(clock) as downloader:
+    async with downloading(clock) as downloader:
         with pytest.raises(ReceiptUnavailable):
             await downloader.fetch("https://no-such-host-.pleo.example/a?very-secret", tmp_path)
 
@@ -274,7 +261,7 @@ async def test_a_server_without_tls_is_unavailable(clock: FakeClock, tmp_path: P
     """Https means https, also for a host that may use http."""
     async with HostileServer().serving() as server:
         server.will(http(200, PDF))
-        async with _downloader(clock, f"127.0.0.1:{server.port}", connect_s=0.2) as downloader:
+        async with downloading(clock, f"127.0.0.1:{server.port}", connect_s=0.2) as downloader:
             with pytest.raises(ReceiptUnavailable):
                 await downloader.fetch(f"https://127.0.0.1:{server.port}/a", tmp_path)
 
@@ -283,7 +270,7 @@ async def test_no_directory_is_said_clearly(server: HostileServer, clock: FakeCl
     """What is wrong on our own disk is an error of ours, too."""
     server.will(http(200, PDF))
     with pytest.raises(ReceiptUnavailable, match="written to disk"):
-        await _fetch(server, clock, tmp_path / "missing")
+        await fetch(server, clock, tmp_path / "missing")
 
 
 def _kin(kind: type[Exception]) -> Iterator[type[Exception]]:
@@ -299,7 +286,7 @@ def test_no_error_of_the_library_is_forgotten() -> None:
     assert len(kinds) > 10
     assert all(issubclass(kind, receipts._FOREIGN) for kind in kinds)
     assert issubclass(socket.gaierror, receipts._FOREIGN)
-    assert len(list(_kin(ReceiptError))) == 5
+    assert len(list(_kin(ReceiptError))) == 6
 
 
 async def test_a_full_disk_fails_the_receipt_and_nothing_else(
@@ -311,7 +298,7 @@ async def test_a_full_disk_fails_the_receipt_and_nothing_else(
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # stands for a disk with 1000 bytes left
     try:
         with pytest.raises(ReceiptUnavailable, match="make room"):
-            await _fetch(server, clock, tmp_path)
+            await fetch(server, clock, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert _left(tmp_path) == []
+    assert left(tmp_path) == []

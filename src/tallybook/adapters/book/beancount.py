@@ -70,9 +70,10 @@ def transaction(document: LedgerDocument, ledger_names: Mapping[str, str]) -> It
         words.append(beancount_string(details["supplier"]))
     words.append(beancount_string(document.description))
     words += [f"#{tag_part(text)}" for text in dict.fromkeys((document.sort, details.get("sub_sort"))) if text]
-    words += [
-        f"^{name}" for name in dict.fromkeys((link, *(f"settles-{link_part(bill)}" for bill in document.settles)))
-    ]
+    links = [link, *(f"settles-{link_part(bill)}" for bill in document.settles)]
+    if document.corrects is not None:
+        links.append(link_part(document.corrects))  # so that an entry's link shows what became of it
+    words += [f"^{name}" for name in dict.fromkeys(links)]
     yield "\n" + " ".join(words) + "\n"
     for key, value in _facts(document):
         yield _metadata("  ", key, value)
@@ -100,6 +101,7 @@ def _facts(document: LedgerDocument) -> Iterator[tuple[str, str]]:
         "company-id": document.company_id,
         "kind": document.kind,
         "reference": document.reference,
+        **document.corrections,
         "vendor": document.vendor,
         "invoice-number": document.invoice_number,
         "invoice-on": document.invoice_on,

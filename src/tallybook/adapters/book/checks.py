@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tallybook.accounting.balance import require_balance
 from tallybook.accounting.entry import Document, DocumentKind, Entry, Line
 from tallybook.accounting.errors import (
     AccountUnknown,
@@ -17,10 +18,8 @@ from tallybook.accounting.errors import (
 from tallybook.adapters.book.database import BookFile
 from tallybook.adapters.book.schema import FIRST_DAY, LAST_DAY
 from tallybook.adapters.book.texts import storable
-from tallybook.money import MoneyError, decimal_text, exponent
 
 INTEGER_MAX = 2**63 - 1  # SQLite's integers have 64 bits. Source: sqlite.org/datatype3.html
-LINES_MIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def check(entry: Entry, facts: Known) -> None:
     if not entry.documents:
         raise EntryInvalid("The entry has no documents, so there is nothing to record")
     for document in entry.documents:
-        _check_sums(document)
+        require_balance(document, amount_minor_max=INTEGER_MAX, too_large="the book can hold (64 bits)")
         _check_vendor(document, facts)
         for line in document.lines:
             _check_line(line, document.currency, facts)
@@ -126,25 +125,6 @@ def _check_period(entry: Entry, facts: Known) -> None:
                 f"The period {from_on} to {to_on} is closed, so nothing can be recorded on {day}; "
                 "reopen it in the book or change the date"
             )
-
-
-def _check_sums(document: Document) -> None:
-    try:
-        exponent(document.currency)
-    except MoneyError as error:
-        raise EntryInvalid(str(error)) from error
-    if len(document.lines) < LINES_MIN:
-        raise EntryInvalid(f"A {document.kind} needs two lines at least, and has {len(document.lines)}")
-    amounts = [line.amount_minor for line in document.lines]
-    debits, credits_ = sum(a for a in amounts if a > 0), -sum(a for a in amounts if a < 0)
-    if debits != credits_:
-        raise EntryInvalid(
-            f"The {document.kind} is not balanced: debits of {decimal_text(debits, document.currency)} and credits of "
-            f"{decimal_text(credits_, document.currency)} {document.currency} differ"
-        )
-    bases = [abs(line.tax_base_minor) for line in document.lines if line.tax_base_minor is not None]
-    if max(debits, *bases, 0) > INTEGER_MAX:
-        raise EntryInvalid(f"The amounts in {document.currency} are larger than the book can hold (64 bits)")
 
 
 def _check_vendor(document: Document, facts: Known) -> None:

@@ -52,6 +52,7 @@ def transaction(document: LedgerDocument, ledger_names: Mapping[str, str]) -> It
     yield f"    ; entry-id: {name_part(document.entry_id, also='_-.')}\n"
     yield f"    ; company-id: {name_part(document.company_id, also='_-.')}\n"
     yield f"    ; kind: {document.kind}\n"
+    yield from (f"    ; {word}: {number}\n" for word, number in document.corrections.items())
     for line in document.lines:
         amount = decimal_text(line.amount_minor, document.currency)
         yield f"    {ledger_names[line.account]}  {amount} {document.currency}\n"

@@ -71,6 +71,8 @@ class LedgerDocument:
     details: Mapping[str, Any]
     lines: tuple[LedgerLine, ...]
     settles: tuple[str, ...]
+    corrects: str | None  # entry id of the one it reverses or replaces
+    corrections: Mapping[str, str]  # "reverses", "reversed-by", "replaces", "replaced-by" -> number
     files: tuple[LedgerFile, ...] = field(default=())
 
 
@@ -100,7 +102,20 @@ SELECT d.id, d.position, e.company_id, e.entry_id, e.number, e.state, e.posting_
             GROUP BY r.document, r.payment HAVING SUM(r.amount_minor) <> 0
             ORDER BY tied.number
         )
-    ) END
+    ) END, (
+        SELECT json_group_array(json_array(word, number, of)) FROM (
+            SELECT 'reversed-by' AS word, n.number AS number, NULL AS of
+            FROM corrections c JOIN entries n ON n.id = c.reversal WHERE c.entry = e.id
+            UNION ALL SELECT 'replaced-by', n.number, NULL
+            FROM corrections c JOIN entries n ON n.company_id = e.company_id AND n.entry_id = c.replaced_by
+            WHERE c.entry = e.id
+            UNION ALL SELECT 'reverses', n.number, n.entry_id
+            FROM corrections c JOIN entries n ON n.id = c.entry WHERE c.reversal = e.id
+            UNION ALL SELECT 'replaces', n.number, n.entry_id
+            FROM corrections c JOIN entries n ON n.id = c.entry AND n.company_id = e.company_id
+            WHERE c.replaced_by = e.entry_id
+        )
+    )
 FROM entries e JOIN documents d ON d.entry = e.id
 WHERE e.posting_on BETWEEN :first AND :last
 ORDER BY e.posting_on, e.company_id, e.number, d.position
@@ -158,8 +173,9 @@ def _line(row: tuple[Any, ...]) -> LedgerLine:
 
 
 def _document(month: str, row: tuple[Any, ...], lines: tuple[LedgerLine, ...]) -> LedgerDocument:
-    company_id, entry_id, number, state, posting_on, original_on, *plain, details, files, settles = row
+    company_id, entry_id, number, state, posting_on, original_on, *plain, details, files, settles, corrections = row
     kind, currency, vendor, invoice_number, invoice_on, due_on, sort, description, reference = plain
+    tied = json.loads(corrections)
     return LedgerDocument(
         company_id=company_id,
         entry_id=entry_id,
@@ -179,6 +195,8 @@ def _document(month: str, row: tuple[Any, ...], lines: tuple[LedgerLine, ...]) -
         details=json.loads(details),
         lines=lines,
         settles=tuple(json.loads(settles)),
+        corrects=next((of for _, _, of in tied if of is not None), None),
+        corrections={word: external_id(other) for word, other, _ in tied},
         files=tuple(_file(month, number, *parts) for parts in json.loads(files)),
     )
 

@@ -152,3 +152,45 @@ def _read(file: BookFile, refs: Sequence[tuple[object, ...]]) -> _Settlement:
         if kind == DocumentKind.BILL:
             bills.add(document)
     return _Settlement(items, bills, settled)
+
+
+def take_back(file: BookFile, pairs: Sequence[tuple[int, int]], recorded_at: str) -> None:
+    """Close documents with those that reverse them; `pairs` are (document, the one that reverses it).
+
+    What had settled a document is undone, so that a bill is open again whose payment was reversed, and a payment whose
+    bill was: the corrected entry finds it.
+
+    Repeat: only inside the transaction that wrote the reversals.
+    """
+    wanted = (json.dumps([original for original, _ in pairs]),)
+    ties = [
+        (document, payment, -amount)
+        for document, payment, amount in file.execute(
+            """
+            SELECT r.document, r.payment, SUM(r.amount_minor) FROM reconciliations r
+            WHERE r.document IN (SELECT value FROM json_each(?1)) OR r.payment IN (SELECT value FROM json_each(?1))
+            GROUP BY r.document, r.payment HAVING SUM(r.amount_minor) <> 0 ORDER BY MIN(r.id)
+            """,
+            wanted,
+        )
+    ]
+    reverses = dict(pairs)
+    for original, owed, kind in file.execute(
+        "SELECT o.document, o.owed_minor, d.kind FROM open_items o JOIN documents d ON d.id = o.document"
+        " WHERE o.owed_minor <> 0 AND o.document IN (SELECT value FROM json_each(?))",
+        wanted,
+    ):
+        # The payment of the two pays; of two payments the one that went out does.
+        paid_first = kind == DocumentKind.PAYMENT and owed < 0
+        tie = (reverses[original], original) if paid_first else (original, reverses[original])
+        ties.append((*tie, abs(owed)))
+    file.executemany(
+        "INSERT INTO reconciliations (document, payment, amount_minor, recorded_at) VALUES (?, ?, ?, ?)",
+        [(*tie, recorded_at) for tie in ties],
+    )
+    # All ties of one document are of one direction: that of what is owed by it.
+    file.executemany(
+        "UPDATE open_items SET open_minor = open_minor + (CASE WHEN owed_minor > 0 THEN -?2 ELSE ?2 END)"
+        " WHERE document = ?1",
+        [(place, amount) for document, payment, amount in ties for place in (document, payment)],
+    )

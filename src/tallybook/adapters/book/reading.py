@@ -77,6 +77,7 @@ def stored(file: BookFile, keys: Sequence[EntryKey], view_url: str | None) -> di
             content_hash=content_hash,
             external_url=external_url(view_url, entry_id),
             attached=frozenset((position, sha256) for position, sha256 in json.loads(attached)),
+            posting_on=date.fromisoformat(posting_on),
         )
         found[key] = Stored(row, posting_on, recorded)
     return found

@@ -40,16 +40,25 @@ def record(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str
                 answers[entry.key] = there[entry.key].recorded
             else:
                 fresh.setdefault(entry.key, entry)
-        facts = known(file, list(fresh.values()))
-        good = []
-        for key, entry in fresh.items():
-            try:
-                check(entry, facts)
-                good.append(entry)
-            except EntryRefused as error:
-                answers[key] = Refused(key, error)
-        answers |= _write(file, good, at, view_url)
+        answers |= write(file, list(fresh.values()), at, view_url)
     return [answers[entry.key] for entry in entries]
+
+
+def write(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str | None) -> dict[EntryKey, Answer]:
+    """Check entries that are not in the book and write the good ones as drafts, inside the caller's transaction.
+
+    Repeat: refused by the file's rules.
+    """
+    answers: dict[EntryKey, Answer] = {}
+    facts = known(file, entries)
+    good = []
+    for entry in entries:
+        try:
+            check(entry, facts)
+            good.append(entry)
+        except EntryRefused as error:
+            answers[entry.key] = Refused(entry.key, error)
+    return answers | _write(file, good, at, view_url)
 
 
 def _key_storable(key: EntryKey) -> bool:
@@ -144,6 +153,7 @@ def _write_together(
                 state=PostingState.DRAFT,
                 content_hash=entry.content_hash,
                 external_url=external_url(view_url, entry.key.entry_id),
+                posting_on=entry.posting_on,
             ),
         )
 

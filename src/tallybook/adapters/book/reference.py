@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tallybook.accounting.problems import sentences
 from tallybook.adapters.book.database import BookFile
-from tallybook.adapters.book.problems import sentences
 from tallybook.adapters.book.schema import FIRST_DAY, LAST_DAY
 from tallybook.errors import SettingsError
 from tallybook.money import MoneyError, exponent

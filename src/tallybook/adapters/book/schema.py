@@ -281,10 +281,103 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(trigger)
 
 
+_HAND_OVERS = """
+-- Sets of import files made for other systems ("datev"); `sha256` is there once the files are on disk.
+CREATE TABLE import_sets (
+    system TEXT NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
+    company_id TEXT NOT NULL,
+    period TEXT NOT NULL,
+    from_on TEXT NOT NULL,
+    to_on TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    again_of INTEGER,
+    reason TEXT NOT NULL CHECK ((again_of IS NULL) = (reason = '')),
+    sha256 TEXT,
+    PRIMARY KEY (system, number),
+    FOREIGN KEY (system, again_of) REFERENCES import_sets (system, number)
+) STRICT, WITHOUT ROWID;
+
+-- Entries that wait to be put into a set (`number` is null), and the one set each was put into.
+CREATE TABLE hand_overs (
+    entry INTEGER NOT NULL REFERENCES entries (id),
+    system TEXT NOT NULL,
+    number INTEGER,
+    PRIMARY KEY (entry, system),
+    FOREIGN KEY (system, number) REFERENCES import_sets (system, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hand_overs_by_set ON hand_overs (system, number);
+
+-- For giving documents back with their references.
+CREATE INDEX open_item_refs_by_document ON open_item_refs (document)
+"""
+
+_IN_SET = "EXISTS (SELECT 1 FROM hand_overs WHERE entry = OLD.id AND number IS NOT NULL)"
+_HAND_OVER_TRIGGERS = [
+    _refuse("hand_overs_update", "UPDATE ON hand_overs", "OLD.number IS NOT NULL", "HANDED_OVER"),
+    _refuse("hand_overs_delete", "DELETE ON hand_overs", "OLD.number IS NOT NULL", "HANDED_OVER"),
+    # OR REPLACE removes a row without asking the triggers for removal.
+    _refuse(
+        "hand_overs_once",
+        "INSERT ON hand_overs",
+        "EXISTS (SELECT 1 FROM hand_overs WHERE entry = NEW.entry AND system = NEW.system AND number IS NOT NULL)",
+        "HANDED_OVER",
+    ),
+    _refuse("import_sets_update", "UPDATE ON import_sets", "OLD.sha256 IS NOT NULL", "IMPORT_SET_WRITTEN"),
+    _refuse("import_sets_delete", "DELETE ON import_sets", "TRUE", "IMPORT_SET_KEPT"),
+    _refuse("entries_handed_over", "DELETE ON entries", _IN_SET, "HANDED_OVER"),
+    _refuse("entries_stay", "UPDATE ON entries", f"NEW.posting_on <> OLD.posting_on AND {_IN_SET}", "HANDED_OVER"),
+]
+
+
+def _second(connection: sqlite3.Connection) -> None:
+    """Remember which entries were handed over to which system."""
+    for statement in _HAND_OVERS.split(";\n"):
+        connection.execute(statement)
+    for trigger in _HAND_OVER_TRIGGERS:
+        connection.execute(trigger)
+
+
+_CORRECTIONS = """
+-- Which entry took back which, and the entry_id under which the corrected one is, or will be.
+CREATE TABLE corrections (
+    entry INTEGER PRIMARY KEY REFERENCES entries (id),
+    reversal INTEGER NOT NULL UNIQUE REFERENCES entries (id),
+    replaced_by TEXT NOT NULL UNIQUE
+) STRICT
+"""
+
+_CORRECTION_TRIGGERS = [
+    _refuse("corrections_update", "UPDATE ON corrections", "TRUE", "CORRECTION_FIXED"),
+    _refuse(
+        "corrections_delete",
+        "DELETE ON corrections",
+        "EXISTS (SELECT 1 FROM entries WHERE id = OLD.reversal AND state = 'posted')",
+        "ENTRY_POSTED",
+    ),
+    # OR REPLACE removes a row without asking the triggers for removal.
+    _refuse(
+        "corrections_once",
+        "INSERT ON corrections",
+        "EXISTS (SELECT 1 FROM corrections WHERE entry = NEW.entry OR reversal = NEW.reversal"
+        " OR replaced_by = NEW.replaced_by)",
+        "ENTRY_REVERSED",
+    ),
+]
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    """Remember which entries were reversed."""
+    connection.execute(_CORRECTIONS)
+    for trigger in _CORRECTION_TRIGGERS:
+        connection.execute(trigger)
+
+
 Migration = Callable[[sqlite3.Connection], None]
 
 # The function at place n brings a file from schema version n to n + 1. Only ever add to the end.
-MIGRATIONS: Sequence[Migration] = (_first,)
+MIGRATIONS: Sequence[Migration] = (_first, _second, _third)
 
 
 def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[Migration]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tallybook.adapters.book.problems import sentences
+from tallybook.accounting.problems import sentences
 from tallybook.errors import SettingsError
 
 

@@ -4,13 +4,15 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded, Reversal
 from tallybook.accounting.errors import AccountingNotAuthorized, AccountingSettingInvalid, AccountingSettingMissing
 from tallybook.accounting.system import Capabilities, Need, ReferenceData, Refused
-from tallybook.adapters.book import reading, receipts, recording
+from tallybook.adapters.book import reading, receipts, recording, reversing
 from tallybook.adapters.book.database import BookFile, Counts, translated
+from tallybook.adapters.book.handing_over import BookHandOvers
 from tallybook.adapters.book.settings import BookSettings, read_settings
 from tallybook.clock import Clock, SystemClock
 
@@ -25,10 +27,11 @@ class Book:
     `find` tells which.
     """
 
-    capabilities = Capabilities(batch_size=100)
+    capabilities = Capabilities(batch_size=100, reversals=True)
 
     def __init__(self, settings: BookSettings, clock: Clock) -> None:
         self.settings = settings
+        self.capabilities = replace(Book.capabilities, identity=str(settings.path.absolute()))
         self.counts = Counts()
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tallybook-book")
@@ -114,6 +117,21 @@ class Book:
         Repeat: safe; a posted entry stays as it is.
         """
         return await self._run(lambda file: recording.post(file, entries, self.settings.view_url))
+
+    async def reverse(self, reversals: Sequence[Reversal]) -> Sequence[Recorded | Refused]:
+        """Record reversals as drafts in one transaction, one answer for each in the same order.
+
+        Repeat: a key already in the book is not written again; its `Recorded` is returned as it stands.
+        """
+        at = self._clock.now()
+        return await self._run(lambda file: reversing.reverse(file, reversals, at, self.settings.view_url))
+
+    def hand_overs(self, system: str) -> BookHandOvers:
+        """Open the account of what was handed over to a system in import files.
+
+        Repeat: safe.
+        """
+        return BookHandOvers(self._run, system, self.settings.view_url)
 
     async def aclose(self) -> None:
         """Give the file and the thread back.

@@ -1,0 +1,94 @@
+"""Reversing entries: one that turns every amount around takes the first back, and the book ties the two together.
+
+The reversal stands in the same accounts with the same tags, so sums by any of them are as if neither were there. A bill
+is reversed by a credit note, a payment by a returned payment; both are closed with what they reverse.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from tallybook.accounting.entry import Document, DocumentKind, Recorded, Reversal
+from tallybook.accounting.errors import EntryRejected
+from tallybook.accounting.system import Refused
+from tallybook.adapters.book.database import BookFile
+from tallybook.adapters.book.handing_over import booked
+from tallybook.adapters.book.open_items import take_back
+from tallybook.adapters.book.reading import instant_text, stored
+from tallybook.adapters.book.recording import Answer, write
+
+_KIND = {DocumentKind.BILL: DocumentKind.CREDIT_NOTE, DocumentKind.CREDIT_NOTE: DocumentKind.BILL}
+
+
+def reverse(file: BookFile, reversals: Sequence[Reversal], at: datetime, view_url: str | None) -> list[Answer]:
+    """Write reversals as drafts in one transaction; one answer for each, in the same order.
+
+    Repeat: a key already in the book is not written again; its `Recorded` is returned as it stands.
+    """
+    answers: list[Answer] = []
+    with file.writing():
+        for each in reversals:
+            there = stored(file, [each.key, each.of.key], view_url)
+            if each.key in there:
+                answers.append(there[each.key].recorded)
+            elif each.of.key not in there:
+                answers.append(
+                    Refused(each.key, EntryRejected(f"The book has no entry {each.of.external_id} any more"))
+                )
+            else:
+                answers.append(_reverse(file, each, at, view_url))
+    return answers
+
+
+def _reverse(file: BookFile, reversal: Reversal, at: datetime, view_url: str | None) -> Answer:
+    (original,) = booked(file, [reversal.of.key], view_url)
+    number = original.recorded.external_id
+    by = file.execute(
+        "SELECT n.entry_id FROM corrections c JOIN entries e ON e.id = c.entry JOIN entries n ON n.id = c.reversal"
+        " WHERE e.company_id = ? AND e.entry_id = ?",
+        (reversal.of.key.company_id, reversal.of.key.entry_id),
+    ).fetchone()
+    if by is not None:
+        return Refused(reversal.key, EntryRejected(f"{number} is reversed already, by the entry {by[0]}"))
+    entry = replace(
+        original.entry,
+        key=reversal.key,
+        documents=tuple(map(_reversed, original.entry.documents)),
+        posting_on=reversal.posting_on,
+        details=replace(
+            original.entry.details, description=f"Reversal of {number}: {original.entry.details.description}"
+        ),
+    )
+    answer = write(file, [entry], at, view_url)[entry.key]
+    if isinstance(answer, Recorded):
+        _tie(file, reversal, instant_text(at))
+    return answer
+
+
+def _reversed(document: Document) -> Document:
+    lines = tuple(
+        replace(
+            line,
+            amount_minor=-line.amount_minor,
+            tax_base_minor=None if line.tax_base_minor is None else -line.tax_base_minor,
+        )
+        for line in document.lines
+    )
+    # Without references: a reversal settles what it reverses and nothing else.
+    return replace(document, kind=_KIND.get(document.kind, document.kind), lines=lines, open_item_refs=())
+
+
+def _tie(file: BookFile, reversal: Reversal, recorded_at: str) -> None:
+    keys = (reversal.of.key.company_id, reversal.of.key.entry_id, reversal.key.entry_id)
+    first, second = file.execute(
+        "SELECT o.id, r.id FROM entries o JOIN entries r ON r.company_id = o.company_id"
+        " WHERE o.company_id = ? AND o.entry_id = ? AND r.entry_id = ?",
+        keys,
+    ).fetchone()
+    file.execute("INSERT INTO corrections VALUES (?, ?, ?)", (first, second, reversal.replaced_by.entry_id))
+    pairs = file.execute(
+        "SELECT o.id, r.id FROM documents o JOIN documents r ON r.position = o.position"
+        " WHERE o.entry = ? AND r.entry = ?",
+        (first, second),
+    ).fetchall()
+    take_back(file, pairs, recorded_at)

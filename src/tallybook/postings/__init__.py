@@ -1,0 +1,1 @@
+"""The posting journal: what we were about to write into the books, and what came of it."""
