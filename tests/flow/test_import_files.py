@@ -1,0 +1,101 @@
+"""Whole exports into books that hand entries over in import files: the file is there when Pleo hears of the end."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tallybook.pleo.models import JobEvent
+from tests.flow.conftest import Stage
+
+TAX_CODES = ["I25", "X25", "I0", "DE19", "GB20", "SE25", "SE12", "REU25", "RW25"]
+
+
+def hands_over(stage: Stage, name: str = "csv", **section: Any) -> Path:
+    """Set the stage for an adapter of import files."""
+    into = stage.folder / "import"
+    common = {"path": str(stage.place.book), "import_dir": str(into)}
+    csv = {
+        "templates": ["economic"],
+        "tag_groups": ["CC", "PROJ"],
+        "tax_names": {code: {"name": code} for code in TAX_CODES},
+    }
+    stage.changes = {"books": {"adapter": name, name: common | (csv if name == "csv" else {}) | section}}
+    return into
+
+
+def handed_over(into: Path) -> Counter[str]:
+    """How often each entry is in a set, by the manifests."""
+    return Counter(
+        entry["entry_id"] for path in into.glob("*/manifest.json") for entry in json.loads(path.read_bytes())["entries"]
+    )
+
+
+def test_what_pleo_shows_as_exported_is_in_the_files_once(stage: Stage) -> None:
+    """Every successful item is in one set of import files, and a second export of the same items adds none."""
+    stage.found(60, troubles=True)
+    into = hands_over(stage)
+    first = stage.export(vendor_based=True)
+    done = {entry_id for entry_id, outcome in stage.outcomes().items() if outcome["status"] == "successful"}
+    assert first.failed > 0
+    assert handed_over(into) == Counter(done)
+    assert {number for (number,) in ((outcome["externalId"],) for outcome in stage.outcomes().values()) if number} == {
+        number for entry_id, number in stage.booked() if entry_id in done
+    }
+    job = stage.call("POST", "/exports", {"entryIds": sorted(done), "vendorBasedBookkeeping": True})
+    stage.run(job["id"])
+    assert handed_over(into) == Counter(done)
+
+
+def test_a_job_ends_when_its_files_are_written(stage: Stage) -> None:
+    """While the files cannot be written the job is not completed; the next run writes them and completes it."""
+    into = hands_over(stage)
+    stage.add(*({"date": "2026-10-14T10:00:00Z"} for _ in range(3)))
+    in_the_way = into / "csv-000001-2026-10"
+    in_the_way.mkdir(parents=True)
+    (interrupted,) = stage.run(stage.press_export())
+    assert interrupted.event is None
+    assert f"{in_the_way} is in the way" in (interrupted.note or "")
+    in_the_way.rmdir()
+    (report,) = stage.run()
+    assert report.event is not None
+    assert report.event.event is JobEvent.COMPLETED
+    assert sum(handed_over(into).values()) == 3
+    assert stage.events() == ["started", "completed"]
+
+
+def test_a_job_that_cannot_begin_still_ends(stage: Stage) -> None:
+    """Without a book there is nothing to hand over, and Pleo hears that the job failed."""
+    hands_over(stage, path=str(stage.folder / "nowhere.sqlite"))
+    stage.add({})
+    report = stage.export()
+    assert report.event is not None
+    assert report.event.event is JobEvent.FAILED
+    assert stage.events() == ["started", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        (
+            "datev",
+            {
+                "currency": "DKK", "consultant_number": 1001, "client_number": 1, "cost_1": "CC", "cost_2": "PROJ",
+                "tax_keys": {code: {"own_rows": True} for code in TAX_CODES},
+            },
+        ),
+        ("sie", {"currency": "DKK", "dimensions": {"CC": 1, "PROJ": 6}}),
+    ],
+)  # fmt: skip
+def test_entries_in_another_currency_fail_alone(stage: Stage, name: str, section: dict[str, Any]) -> None:
+    """A format of one currency takes what is in it; the others fail with a sentence, and the file has the rest."""
+    stage.found(60)
+    into = hands_over(stage, name, **section)
+    report = stage.export(vendor_based=True)
+    outcomes = stage.outcomes()
+    assert report.successful > 40
+    failed = [outcome for outcome in outcomes.values() if outcome["status"] == "failed"]
+    assert all("The entry is in EUR" in outcome["failureReason"] for outcome in failed)
+    assert handed_over(into) == Counter(key for key, each in outcomes.items() if each["status"] == "successful")
