@@ -1,6 +1,6 @@
 # Two commands are enough: `make demo` and `make test`. Each sets up what it needs on a fresh machine.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench docs clean
+.PHONY: help demo test check fix bench chaos adapters docs clean
 SHELL := /bin/bash
 
 # The first Python that is new enough.
@@ -37,6 +37,7 @@ check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling,
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
 	@scripts/ensure-programs hledger curl postgresql
+	@scripts/ensure-tryton >/dev/null
 	$(BIN)/python -m pytest -q
 
 fix: $(VENV)/.dev  ## format, and mend what ruff can mend
@@ -46,6 +47,10 @@ fix: $(VENV)/.dev  ## format, and mend what ruff can mend
 
 bench: $(VENV)/.dev  ## compare with a plain script that follows the guide
 	$(BIN)/python bench/run.py $(BENCH)
+
+adapters: $(VENV)/.dev  ## measure the adapters with the kit, and write their table in docs/adapters.md
+	@scripts/ensure-tryton >/dev/null
+	TALLYBOOK_WRITE_ADAPTER_TABLE=1 $(BIN)/python -m pytest -q tests/adapters -k two_processes_at_once
 
 docs: $(VENV)/.dev  ## write the generated parts of docs/ anew
 	$(BIN)/python scripts/architecture_page.py
