@@ -32,7 +32,7 @@ demo: $(VENV)/.run  ## a first export, from a local Pleo into a book; DEMO='--it
 check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
 	@scripts/static-checks
 	@scripts/ensure-programs hledger curl
-	$(BIN)/python -m pytest -q tests/unit tests/flow tests/architecture tests/docs
+	$(BIN)/python -m pytest -q tests/unit tests/flow tests/architecture tests/docs tests/faults/test_sample.py
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
@@ -47,6 +47,10 @@ fix: $(VENV)/.dev  ## format, and mend what ruff can mend
 
 bench: $(VENV)/.dev  ## compare with a plain script that follows the guide
 	$(BIN)/python bench/run.py $(BENCH)
+
+chaos: $(VENV)/.dev  ## kills and faults at random; MINUTES=20 SEED=7
+	@scripts/ensure-programs postgresql
+	$(BIN)/python -m tests.faults.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 adapters: $(VENV)/.dev  ## measure the adapters with the kit, and write their table in docs/adapters.md
 	@scripts/ensure-tryton >/dev/null
