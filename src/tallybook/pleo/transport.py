@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from random import Random
@@ -252,7 +253,9 @@ class Transport:
                 certain=True,
                 again=False,
             )
-        if not fault or not call.body_wanted:
+        if not call.body_wanted and status == HTTPStatus.OK and body[:200].lstrip().startswith(b"<"):
+            fault = "is a web page, perhaps of a proxy's"  # Pleo itself says 202 or 204 to such a call
+        elif not fault or not call.body_wanted:
             return body
         sentence = f"the answer of Pleo at {self._where}, asked to {spoken(call.operation)}, {fault}; try again later"
         error_made = PleoTimeout(sentence) if slow else PleoAnswerUnreadable(sentence)

@@ -190,9 +190,11 @@ async def test_a_slow_drip_is_cut_by_the_timeout_of_the_whole_call(server: Hosti
             await client.create_job(COMPANY_ID, [ENTRY_ID])
 
 
-@pytest.mark.parametrize("answer", [resets, http(500), http(503), raw(b"HTTP/1.1 2")])
+@pytest.mark.parametrize(
+    "answer", [resets, http(500), http(503), raw(b"HTTP/1.1 2"), http(200, b" <html>Sign in to the hotel wifi")]
+)
 async def test_a_doubtful_event_is_sent_once(client: PleoClient, server: HostileServer, answer: Answer) -> None:
-    """After a reset, a fault or half an answer Pleo may have taken the event: it is not repeated."""
+    """After a reset, a fault, half an answer or a portal's page Pleo may have taken the event: it is not repeated."""
     server.will(answer)
     with pytest.raises(PleoUnclear):
         await client.send_event(JOB_ID, JobEvent.COMPLETED)
