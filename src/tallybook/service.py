@@ -17,6 +17,7 @@ from tallybook.engine.engine import VERSION, Engine, Pace, launched
 from tallybook.engine.poll import Poller
 from tallybook.engine.presence import present
 from tallybook.engine.standing import Standing, UnknownCompany
+from tallybook.engine.stranded import watch_own_runs
 from tallybook.listening.endpoints import Endpoints
 from tallybook.listening.server import Server, bound, is_loopback, listening
 from tallybook.outcome import JobReport
@@ -119,7 +120,10 @@ async def serve(
         async with serving(settings, clock=clock, pace=pace) as (engine, pollers):
             standing.engine, standing.pollers = engine, pollers
             worker, served = engine.presence.worker, [poller.company_id for poller in pollers]
-            duties = [asyncio.create_task(engine.keep_tidy(clock, first.database.keep_days))]
+            duties = [
+                asyncio.create_task(engine.keep_tidy(clock, first.database.keep_days)),
+                asyncio.create_task(watch_own_runs(engine, clock)),
+            ]
             server: Server | None = None
             try:
                 if listener is None:

@@ -206,7 +206,11 @@ class _Run:
         company = self.company
         try:
             self._reference = await step2.validate(
-                company.books, self.rules, company_id=company.company_id, job_company_id=self.job_company_id
+                company.books,
+                self.rules,
+                company.clock,
+                company_id=company.company_id,
+                job_company_id=self.job_company_id,
             )
         except (AccountingError, SettingsError) as error:
             return await self._blocked(error)

@@ -10,7 +10,7 @@ from tests.faults.conftest import LANES
 from tests.faults.databases import Databases, SqliteFiles
 from tests.faults.matrix import TROUBLES
 from tests.faults.scene import Scene
-from tests.faults.wire import Plan, calm
+from tests.faults.wire import Call, Fault, Kind, Moment, Plan, calm
 
 Scenes = Callable[[int], list[Scene]]
 Case = tuple[str, Plan]
@@ -58,3 +58,18 @@ def test_books_that_break_down_within_a_write_end_complete(
     """Of a page's entries some are recorded and no answer comes: these are found, and only the others written."""
     counts = matrix.through(company, sqlite_files.fresh(), calm, parts=parts)
     assert counts.wrong == []
+
+
+@pytest.mark.parametrize("occurrence", [1, 2])
+def test_books_that_are_away_for_a_moment_at_the_beginning_do_not_fail_the_job(
+    company: Scene, sqlite_files: SqliteFiles, occurrence: int
+) -> None:
+    """They are asked again before a whole job is given up, and nobody has to press Export a second time."""
+
+    def plan(call: Call, moment: Moment) -> Fault | None:
+        away = call.label == f"books GET /reference #{occurrence}" and moment is Moment.BEFORE
+        return Fault(Kind.STATUS, 503) if away else None
+
+    counts = matrix.through(company, sqlite_files.fresh(), plan)
+    assert counts.wrong == []
+    assert [job["status"] for job in company.jobs()] == ["completed_with_errors"]

@@ -86,7 +86,12 @@ class Engine:
     _stopping: bool = False
     _steps_running: int = 0
     _step_done: asyncio.Event = field(default_factory=asyncio.Event)
-    _runs: set[asyncio.Task[Any]] = field(default_factory=set)
+    _runs: dict[asyncio.Task[Any], str] = field(default_factory=dict)  # with the name of each
+
+    @property
+    def running(self) -> set[str]:
+        """Names of the runs that this process is at work on."""
+        return set(self._runs.values())
 
     async def enqueue(self, job: Job, *, unfinished_at: datetime) -> bool:
         """Put a job that Pleo showed unfinished at `unfinished_at` into its company's lane; False: there was no need.
@@ -176,7 +181,7 @@ class Engine:
         outcome = ""
         task = asyncio.current_task()
         if task is not None:
-            self._runs.add(task)
+            self._runs[task] = name
         try:
             while (
                 holder := (await self._step("0 company lock", lambda: self._take_lane(job, name)))["holder"]
@@ -203,7 +208,7 @@ class Engine:
             raise
         finally:
             if task is not None:
-                self._runs.discard(task)
+                self._runs.pop(task, None)
             if outcome:  # none: the process stops, and another goes on
                 metrics.JOBS.labels(outcome).inc()
         log.info(

@@ -184,6 +184,9 @@ class Lease:
     def _renew(self) -> None:
         while not self._ending.wait(self._lease_s / _BEATS_PER_LEASE):
             asked_s = awake_or_not_s()
+            if asked_s > self._valid_until_s:  # woken up too late: known without asking, so no write slips in meanwhile
+                self._give_up("ran out while this process stood still")
+                return
             try:
                 # Only a lease that is still valid can be renewed: an expired one may be taken over already.
                 renewed = self._execute(

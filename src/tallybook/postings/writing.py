@@ -16,13 +16,8 @@ from typing import Protocol, TypeVar, cast
 import structlog
 
 from tallybook.accounting.entry import Entry, EntryKey, Recorded, Reversal, replacement_key, reversal_key
-from tallybook.accounting.errors import (
-    AccountingError,
-    AccountingRateLimited,
-    AccountingTimeout,
-    AccountingUnreachable,
-    EntryRefused,
-)
+from tallybook.accounting.errors import AccountingError, EntryRefused
+from tallybook.accounting.patience import ATTEMPTS, PASSING, patiently
 from tallybook.accounting.system import AccountingSystem, Refused, ReversingSystem
 from tallybook.clock import Clock
 from tallybook.errors import TallybookError
@@ -35,9 +30,6 @@ _Answer = TypeVar("_Answer")
 _Thing = TypeVar("_Thing")
 log = structlog.get_logger()
 
-# Doubt is settled by search and repetition this often, waiting 1 s, then 2 s; after that the entries fail.
-ATTEMPTS = 3
-PASSING = (AccountingUnreachable, AccountingTimeout, AccountingRateLimited)
 NO_ANSWER = "The accounting system gave no answer"
 
 
@@ -155,12 +147,7 @@ class EntryWriter:
 
     async def patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """Make a call that is safe to repeat, and repeat it while the books are only passingly away."""
-        for attempt in range(1, self._attempts):
-            try:
-                return await call()
-            except PASSING:
-                await self.clock.sleep(attempt)
-        return await call()
+        return await patiently(self.clock, call, attempts=self._attempts)
 
     async def write(self, bookings: Sequence[Booking], found: Collection[Found]) -> Written:
         """Write entries, and take up into the journal what is in the books already; an answer for each booking's key.

@@ -3,14 +3,22 @@
 Source: Pleo guide "Perform pre-export validation".
 """
 
+from functools import partial
+
 from tallybook.accounting.entry import PostingState
 from tallybook.accounting.errors import AccountingSettingInvalid, AccountingSettingMissing
+from tallybook.accounting.patience import patiently
 from tallybook.accounting.system import AccountingSystem, Need, ReferenceData
 from tallybook.bookkeeping.rules import AccountRoles, Rules
+from tallybook.clock import Clock
 
 
-async def validate(books: AccountingSystem, rules: Rules, *, company_id: str, job_company_id: str) -> ReferenceData:
+async def validate(
+    books: AccountingSystem, rules: Rules, clock: Clock, *, company_id: str, job_company_id: str
+) -> ReferenceData:
     """Check company, settings and books against a job; returns what the books know, for planning.
+
+    Books that are only passingly away are asked again: a job fails as a whole for what lasts.
 
     Repeat: safe; reads only.
     Raises:
@@ -22,20 +30,19 @@ async def validate(books: AccountingSystem, rules: Rules, *, company_id: str, jo
             f"{company_id}; correct pleo.company_id in the Settings"
         )
     _require_accounts(rules)
-    await books.check_ready(
-        Need(
-            company_id=company_id,
-            accounts_payable=rules.vendor_based,
-            attachments=True,
-            posted=rules.posting is PostingState.POSTED,
-        )
+    need = Need(
+        company_id=company_id,
+        accounts_payable=rules.vendor_based,
+        attachments=True,
+        posted=rules.posting is PostingState.POSTED,
     )
+    await patiently(clock, partial(books.check_ready, need))
     if rules.vendor_based and not books.capabilities.accounts_payable:
         raise AccountingSettingInvalid(
             "This export job asks for vendor-based bookkeeping (accounts payable), which the accounting system "
             "cannot do; export without vendors, or connect books that keep vendors"
         )
-    reference = await books.reference_data()
+    reference = await patiently(clock, books.reference_data)
     _require_known(rules.accounts, reference)
     return reference
 
