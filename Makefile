@@ -52,9 +52,10 @@ chaos: $(VENV)/.dev  ## kills and faults at random; MINUTES=20 SEED=7
 	@scripts/ensure-programs postgresql
 	$(BIN)/python -m tests.faults.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-adapters: $(VENV)/.dev  ## measure the adapters with the kit, and write their table in docs/adapters.md
+adapters: $(VENV)/.dev  ## the whole proof of every adapter (an hour), and their table in docs/adapters.md
+	@scripts/ensure-programs postgresql
 	@scripts/ensure-tryton >/dev/null
-	TALLYBOOK_WRITE_ADAPTER_TABLE=1 $(BIN)/python -m pytest -q tests/adapters -k two_processes_at_once
+	TALLYBOOK_WRITE_ADAPTER_TABLE=1 TALLYBOOK_KIT_REQUEST_STEP=1 $(BIN)/python -m pytest -q tests/adapters
 
 docs: $(VENV)/.dev  ## write the generated parts of docs/ anew
 	$(BIN)/python scripts/architecture_page.py

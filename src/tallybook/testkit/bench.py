@@ -57,7 +57,8 @@ class Bench(ABC):
     contain. `not_kept` names the parts of an entry that the system has no place for. `one_writer` says that two
     processes must not write to one company at once, because the system cannot keep a key from being used twice.
     `own_code` are folders or files whose lines the kit stops at to kill the adapter; by default the folder of the
-    module that `adapter.open` stands in. `page` is the file that holds the table of adapters.
+    module that `adapter.open` stands in. `page` is the file that holds the table of adapters. Every `request_step`th
+    request of a call is disturbed; the proof is 1, all of them, and a slow system's everyday tests may take fewer.
     """
 
     adapter: Adapter
@@ -70,6 +71,11 @@ class Bench(ABC):
     one_writer: bool = False
     own_code: Sequence[str] = ()
     page: Path | None = None
+    request_step: int = 1
+
+    def requests(self, requests_max: int, offset: int) -> range:
+        """Number the requests of a call to disturb, each in a call of its own; the offset varies which are left out."""
+        return range(1 + offset % self.request_step, requests_max, self.request_step)
 
     @abstractmethod
     async def contents(self) -> Sequence[Held]:

@@ -55,7 +55,7 @@ class DoubtProof:
     ) -> None:
         """Whichever request of `record` meets with this, each entry is in the books once after the next look."""
         proxy = _proxy(bench)
-        for at in range(1, REQUESTS_MAX):
+        for at in bench.requests(REQUESTS_MAX, [*ONCE].index(fault)):
             await oracle.look()
             batch = entries.batch(3)
             async with opened(bench) as fresh:  # so that logging in is among the requests
@@ -83,7 +83,7 @@ class DoubtProof:
             await fresh.attach(pairs)  # files it could not send may be refused this time
 
         proxy = _proxy(bench)
-        for at in range(1, REQUESTS_MAX):
+        for at in bench.requests(REQUESTS_MAX, [*ONCE].index(fault)):
             await oracle.look()
             (there,) = await recorded(system, [entry := entries.entry()])
             both = [files.pdf(1), files.pdf(2)]
@@ -105,7 +105,7 @@ class DoubtProof:
             all_recorded(await fresh.post(there))
 
         proxy = _proxy(bench)
-        for at in range(1, REQUESTS_MAX):
+        for at in bench.requests(REQUESTS_MAX, [*ONCE].index(fault)):
             await oracle.look()
             there = await recorded(system, batch := entries.batch(2))
             happened = await _disturbed(proxy, bench, oracle, fault, at, post)

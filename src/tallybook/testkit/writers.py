@@ -148,7 +148,7 @@ async def _races(bench: Bench, entries: Entries, points: int) -> AsyncGenerator[
 async def _races_over_http(
     proxy: FaultProxy, children: Nursery, bench: Bench, entries: Entries
 ) -> AsyncGenerator[_Race]:
-    for at in range(1, REQUESTS_MAX):
+    for at in bench.requests(REQUESTS_MAX, 0):
         race = _Race(entries.batch(3), entries.batch(1))
         with proxy.fault(Fault.HOLD, at) as armed:
             first = asyncio.ensure_future(children.outcome(orders(bench, "record", [race.shared], At.NOTHING)))
