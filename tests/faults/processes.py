@@ -15,6 +15,9 @@ import httpx
 
 from tests.faults.launcher import Order
 
+# A connection kept for later may be closed by a server at the very moment it is used again.
+NO_REUSE = httpx.Limits(max_keepalive_connections=0)
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -123,7 +126,7 @@ def opened(folder: Path) -> Iterator[House]:
         url = stack.enter_context(_started(["tests.faults.books_server", str(effects)], variables))
         socket_path = folder / "launcher"
         stack.enter_context(_started(["tests.faults.launcher", str(socket_path)], variables))
-        http = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+        http = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False, limits=NO_REUSE))
         yield House(BooksServer(url, effects, http), Launcher(socket_path), variables)
 
 

@@ -12,7 +12,7 @@ import tomli_w
 from tallybook.sandbox import server
 from tests.faults import wire, witness
 from tests.faults.launcher import Order
-from tests.faults.processes import Child, House
+from tests.faults.processes import NO_REUSE, Child, House
 
 Json = dict[str, Any]
 _WORLD_ITEMS = 46  # from here on every type, subtype and trouble is there
@@ -239,7 +239,7 @@ def played(house: House, folder: Path, name: str) -> Iterator[Scene]:
     with (
         server.running(world="empty") as pleo,
         wire.laid() as laid,
-        httpx.Client(base_url=pleo.url, timeout=60, trust_env=False) as http,
+        httpx.Client(base_url=pleo.url, timeout=60, trust_env=False, limits=NO_REUSE) as http,
     ):
         # The web framework builds its routes when they are first asked for, which two servers must not do at once.
         http.get("/nothing")
