@@ -22,6 +22,7 @@ from tallybook.listening.endpoints import Endpoints
 from tallybook.listening.server import Server, bound, is_loopback, listening
 from tallybook.outcome import JobReport
 from tallybook.pleo.client import CallRecord
+from tallybook.pleo.errors import PleoError
 from tallybook.pleo.webhooks import REMEMBERED_FOR_S, SigningSecrets
 from tallybook.settings import Settings
 from tallybook.store.database import Database
@@ -106,7 +107,7 @@ async def serve(
     Repeat: safe; what is done is found done.
     Raises:
         SettingsError: a setting is wrong.
-        PleoError: with `once`, Pleo could not be asked what is waiting.
+        PleoError: with `once`, Pleo could not be asked what is waiting for a company; the others are done.
         AccountingError: the books cannot be opened.
         StoreError: the database is in use, or cannot be used.
     """
@@ -128,9 +129,10 @@ async def serve(
             try:
                 if listener is None:
                     log.info("serving", worker=worker, companies=served)
-                    for poller in pollers:
-                        await poller.look()
+                    failed = await _looked(pollers)
                     await _first(stopping.wait(), engine.until_idle(clock))
+                    if failed is not None:
+                        raise failed
                 else:
                     ids = WebhookIds(engine.presence.connections)
                     routes = _routes(settings, standing, ids)
@@ -192,6 +194,18 @@ def _pleo_called(call: CallRecord) -> None:
 
 def _log_progress(told: Progress) -> None:
     log.info("page_done", job_id=told.job_id, items=told.items, successful=told.successful, failed=told.failed)
+
+
+async def _looked(pollers: Sequence[Poller]) -> PleoError | None:
+    """Ask Pleo once for each company: that it does not answer for one is no matter of the others."""
+    failed = None
+    for poller in pollers:
+        try:
+            await poller.look()
+        except PleoError as error:
+            log.warning("poll_failed", company_id=poller.company_id, why=logs.told(error))
+            failed = error
+    return failed
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

@@ -199,6 +199,16 @@ def test_logging_out_only_here_asks_nothing_of_pleo(office: Office) -> None:
     assert office("logout", "--only-here").out.strip() == "Logged out."
 
 
+def test_a_login_that_cannot_be_opened_is_not_said_to_have_ended_at_pleo(office: Office) -> None:
+    """With another key nobody can ask Pleo to end it; the login stays, and the sentence says what helps."""
+    office.log_in()
+    (office.folder / office.table["secrets"]["key_file"]).write_bytes(Fernet.generate_key())
+    ended = office("logout")
+    assert (ended.code, ended.out, "--only-here" in ended.err) == (1, "", True)
+    assert "restore the key" in ended.err
+    assert office("logout", "--only-here").out.strip() == "Logged out."
+
+
 def test_companies_that_name_one_login_share_it(office: Office) -> None:
     """One person logs in for all of them, and is refused if one is not reached."""
     office.log_in()

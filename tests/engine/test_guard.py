@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tallybook import app
+from tallybook.accounting import registry
+from tallybook.accounting.errors import AccountingUnreachable
+from tallybook.engine.guard import GuardedBooks
 from tallybook.engine.presence import present_inline
 from tallybook.store.database import Database
+from tallybook.telemetry import metrics
 from tests.engine.test_killed import exactly_once
 from tests.engine.worker import Worker
 from tests.flow.conftest import Stage
@@ -66,3 +71,19 @@ def test_a_page_whose_results_pleo_did_not_take_is_reported_at_the_next_attempt(
     worker.wait_for("step_interrupted", step="3-6 page 2")
     assert worker.wait_for("job_ended", job_id=job)["run"].endswith("~0")
     exactly_once(stage, 50)
+
+
+async def test_every_call_is_counted(tmp_path: Path) -> None:
+    """Also those that only some books know, such as handing over what was settled."""
+    section = {"path": str(tmp_path / "acme.sqlite"), "import_dir": str(tmp_path), "templates": ["xero_bills"]}
+    books = GuardedBooks(registry.adapter("csv").open(section), lambda: None)
+
+    def counted() -> float:
+        labels = {"call": "settle", "result": "AccountingUnreachable"}
+        return metrics.REGISTRY.get_sample_value("tallybook_books_calls_total", labels) or 0
+
+    before = counted()
+    with pytest.raises(AccountingUnreachable):  # there is no book yet
+        await books.settle([])
+    await books.aclose()
+    assert counted() == before + 1

@@ -1,7 +1,9 @@
 """Whole exports into books that hand entries over in import files: the file is there when Pleo hears of the end."""
 
 import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,38 @@ def test_a_job_that_cannot_begin_still_ends(stage: Stage) -> None:
     assert report.event is not None
     assert report.event.event is JobEvent.FAILED
     assert stage.events() == ["started", "failed"]
+
+
+def test_a_reversal_waits_for_the_version_that_replaces_what_it_takes_back(stage: Stage) -> None:
+    """While the new version is refused, its reversal is neither posted nor handed over; then both are."""
+    account: dict[str, Any] = {"name": "Account", "value": "{account}", "length_max": 4}
+    columns = [account, {"name": "Amount", "value": "{amount}"}]
+    into = hands_over(stage, templates=["mine"], template={"mine": {"columns": columns}})
+    stage.changes["books"] |= {"on_changed": "correct", "posting": "posted"}
+    (entry, *_) = stage.add({})
+    stage.export()
+    with closing(sqlite3.connect(stage.place.book)) as book, book:
+        book.execute("INSERT INTO accounts (code, name, kind, open) VALUES ('311000', '', 'expense', 1)")
+    (row,) = stage.call("GET", "/expenses?limit=100&documents=true")["data"]
+    long = {"code": "311000", "identifier": "acc_311000"}
+    lines = [line | {"account": line["account"] | long} for line in row["document"]["accountingEntryLines"]]
+    stage.call("PATCH", f"/expenses/{entry}", {"accountingEntryLines": lines})
+    (other,) = stage.add({})
+    job = stage.call("POST", "/exports", {"entryIds": [entry, other]})["id"]
+    (report,) = stage.run(job)
+    assert (report.successful, report.failed) == (1, 1)
+    assert handed_over(into) == Counter([entry, other])
+    assert states(stage) == ["posted", "draft", "posted"]
+    account["length_max"] = 6
+    assert stage.export(only_failed=True).successful == 1
+    assert sum(handed_over(into).values()) == 4
+    assert states(stage) == ["posted"] * 4
+
+
+def states(stage: Stage) -> list[str]:
+    """The state of every entry of the book, by number."""
+    with closing(sqlite3.connect(stage.place.book)) as book:
+        return [state for (state,) in book.execute("SELECT state FROM entries ORDER BY number")]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,28 @@ def test_without_a_secret_no_notification_is_heard(idle: Served) -> None:
     assert idle.post("/webhooks/pleo", content=b"{}").status_code == 404
 
 
+def test_a_company_whose_credential_is_refused_keeps_no_other_from_its_export(
+    stages: Callable[[], Stage], tmp_path: Path
+) -> None:
+    """With --once: the others are exported, then the refusal is told, with exit code 1."""
+    made = [stages(), stages()]
+    for seed, stage in enumerate(made, start=1):
+        stage.found(2, seed=seed)
+    job = made[1].press_export(vendor_based=True)
+    file = together(made, tmp_path)
+    refused = {**os.environ, "TALLYBOOK_DATABASE_URL": f"sqlite:///{tmp_path}/once.sqlite"}
+    Path(made[0].settings().pleo.api_key_file or "").write_text("not-the-key", encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "tallybook", "serve", "--once", "-c", file],
+        env=refused,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert made[1].job(job)["status"] == "completed", ran.stderr
+
+
 def together(stages: list[Stage], folder: Path) -> Path:
     """One settings file for several companies of several Pleos."""
     entries = []

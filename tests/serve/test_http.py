@@ -1,5 +1,6 @@
 """What the server answers over HTTP beside the webhooks."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -8,7 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from tallybook.listening import server
 from tests.flow.conftest import Stage
 from tests.serve.conftest import TOKEN, Serve, Served
 
@@ -114,7 +119,7 @@ def test_run_now_lets_the_server_look(stage: Stage, served: Served) -> None:
     job = stage.press_export(vendor_based=True)
     asked = run_now(stage, served.address.removeprefix("http://"))
     assert asked.returncode == 0, asked.stderr
-    assert "looks for export jobs now, for 1 companies" in asked.stdout
+    assert "looks for export jobs now, for 1 company:" in asked.stdout
     served.worker.wait_for("job_ended", job_id=job)
 
 
@@ -149,3 +154,24 @@ def test_the_log_is_json_and_names_the_address(idle: Served) -> None:
     (line,) = idle.worker.events("serving")
     assert line["address"].startswith("http://127.0.0.1:")
     assert json.dumps(line)
+
+
+@pytest.mark.parametrize("first", [b"", b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"])
+async def test_who_does_not_say_what_is_asked_is_let_go(monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
+    """Also after a request that was answered: else a few hundred such connections would keep Pleo's out."""
+    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.2)
+
+    async def alive(_: Request) -> Response:
+        return Response("alive")
+
+    with server.bound("127.0.0.1", 0) as listener:
+        async with server.listening(listener, [Route("/healthz", alive)]):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            if first:
+                writer.write(first)
+                await reader.readuntil(b"alive")
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost:")
+            async with asyncio.timeout(4):  # the server's own patience between two requests is five seconds
+                assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()

@@ -1,5 +1,7 @@
-"""The tables the code names are the tables the migrations make."""
+"""The tables the code names are the tables the migrations make; and what is shown of the database's address."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from tallybook.engine.presence import present
+from tallybook.errors import SettingsError
 from tallybook.store import database
-from tallybook.store.errors import DatabaseUnusable
+from tallybook.store.errors import DatabaseInUse, DatabaseUnusable
 from tallybook.store.tables import metadata
 
 
@@ -52,3 +56,63 @@ def test_a_database_of_a_newer_release_is_refused_in_a_sentence(tmp_path: Path) 
             pass
     finally:
         connections.dispose()
+
+
+_DIES = """
+import os, sys
+import sqlalchemy as sa
+from tallybook.store.database import Database, migrated
+
+here, left = Database(sys.argv[1]), int(sys.argv[2])
+here.prepare_file()
+connections = here.connect()
+
+def count(connection, cursor, statement, *rest):
+    global left
+    if statement.startswith(("\\nCREATE", "CREATE", "INSERT", "UPDATE")):
+        left -= 1
+        if left < 0:
+            os._exit(9)
+
+sa.event.listen(connections, "before_cursor_execute", count)
+with migrated(here, connections):
+    pass
+"""
+
+
+@pytest.mark.parametrize("written", [1, 2, 7])
+def test_a_start_killed_while_it_makes_the_tables_keeps_no_later_one_from_making_them(
+    tmp_path: Path, written: int
+) -> None:
+    """All or nothing: otherwise half the tables stay, and the database is refused for ever."""
+    here = database.Database(f"sqlite:///{tmp_path}/one.sqlite")
+    died = subprocess.run([sys.executable, "-c", _DIES, here.url, str(written)], check=False)
+    assert died.returncode == 9
+    connections = here.connect()
+    try:
+        with database.migrated(here, connections), connections.connect() as connection:
+            assert set(sa.inspect(connection).get_table_names()) == {*metadata.tables, "tallybook_migrations"}
+    finally:
+        connections.dispose()
+
+
+def test_no_password_is_shown_wherever_it_stands_in_the_address() -> None:
+    """Before the host, or behind the question mark, where PostgreSQL takes one as well."""
+    assert database.Database("postgresql://tally:hunter2@host/runs").shown == "postgresql://tally:***@host/runs"
+    assert database.Database("postgresql://tally@host/runs?password=hunter2").shown == "postgresql://tally@host/runs"
+
+
+def test_an_address_that_cannot_be_taken_apart_is_a_wrong_setting() -> None:
+    """Not a fault of ours; and it is not repeated, since it may hold a password."""
+    with pytest.raises(SettingsError, match=r"database\.url cannot be read") as refused:
+        database.Database("postgresql://tally:hunter2@host:port/runs")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_file_has_one_lock_by_whatever_name_it_is_reached(tmp_path: Path) -> None:
+    """Two locks would let two processes at the same runs."""
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "one.sqlite")
+    with present(database.Database(f"sqlite:///{tmp_path}/one.sqlite")):
+        second = present(database.Database(f"sqlite:///{tmp_path}/link.sqlite"))
+        with pytest.raises(DatabaseInUse), second:
+            pass

@@ -192,11 +192,22 @@ def test_the_database_stands_beside_the_settings_file_unless_it_is_named(tmp_pat
     assert settings.load(file, {}).database.url == f"sqlite:///{tmp_path}/tallybook.sqlite"
     file.write_text(company + '[database]\nurl = "sqlite:///state/runs.sqlite"\n')
     assert settings.load(file, {}).database.url == f"sqlite:///{tmp_path}/state/runs.sqlite"
+    file.write_text(company + '[database]\nurl = "sqlite:///~nobody-is-called-so/runs.sqlite"\n')
+    assert settings.load(file, {}).database.url == f"sqlite:///{tmp_path}/~nobody-is-called-so/runs.sqlite"
     elsewhere = {"TALLYBOOK_DATABASE_URL": "postgresql://tally:secret@host/runs"}
     assert settings.load(file, elsewhere).database.url == elsewhere["TALLYBOOK_DATABASE_URL"]
 
 
-@pytest.mark.parametrize("url", ["postgresql://tally:secret@host/runs", "mysql://host/runs", "runs.sqlite"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://tally:secret@host/runs",
+        "postgresql://tally:se/cret@host/runs",
+        "postgresql://host/runs?user=tally&password=secret",
+        "mysql://host/runs",
+        "runs.sqlite",
+    ],
+)
 def test_a_database_that_is_none_or_shows_its_password_is_refused(tmp_path: Path, url: str) -> None:
     """The sentence does not repeat the password."""
     file = tmp_path / "tallybook.toml"

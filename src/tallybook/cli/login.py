@@ -102,12 +102,14 @@ def _sharing(config: Path | None, company: str | None) -> list[Settings]:
 
 
 async def _end_at_pleo(settings: Settings) -> None:
+    from tallybook.credentials.login import LoginUnreadable  # noqa: PLC0415 - as in `login`
+
     try:
         async with composition.pleo_client(settings, SystemClock()) as client:
             await client.installation.end()
-    except PleoLoginNeeded:
-        return  # Pleo has ended it already
     except PleoError as error:
+        if isinstance(error, PleoLoginNeeded) and not isinstance(error, LoginUnreadable):
+            return  # Pleo has ended it already
         raise TallybookError(
             f"{error}; with --only-here the login is forgotten here and lives on at Pleo until it ends by itself"
         ) from error

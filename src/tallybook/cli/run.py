@@ -40,7 +40,8 @@ def run(
         if job is not None:
             raise SettingsError(["run: --now looks for all jobs; name no --job with it"])
         looking = run_now.look_now(every[0].serve, every[0].pleo.company_id if company else None)
-        typer.echo(f"The server looks for export jobs now, for {len(looking)} companies: {', '.join(looking)}")
+        companies = "1 company" if len(looking) == 1 else f"{len(looking)} companies"
+        typer.echo(f"The server looks for export jobs now, for {companies}: {', '.join(looking)}")
         return
     if job is not None and len(every) > 1:
         chosen(every, None)  # a job is one company's

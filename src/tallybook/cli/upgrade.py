@@ -28,8 +28,8 @@ def upgrade(
         typer.echo(f"{run.run} of company {run.company_id}: {run.why}")
     if found:
         typer.echo(
-            f"{len(found)} runs would wait. Let the old release end them first: stop Pleo's exports or wait until"
-            " `tallybook upgrade --check` names none, then stop it."
+            f"{len(found)} {'run' if len(found) == 1 else 'runs'} would wait. Let the old release go on first: stop"
+            " Pleo's exports or wait until `tallybook upgrade --check` names none, then stop it."
         )
         raise typer.Exit(1)
     typer.echo("This release goes on with every run that is under way.")

@@ -40,6 +40,10 @@ _UNAUTHORIZED = 401
 log = structlog.get_logger()
 
 
+class LoginUnreadable(PleoLoginNeeded):
+    """There is a login, and we cannot open it; at Pleo it lives on."""
+
+
 class Login:
     """One login, by the name it is kept under; many objects in many processes may stand for the same one."""
 
@@ -203,7 +207,7 @@ class Login:
             problem = str(error) if isinstance(error, SealBroken) else "it is not whole"
         if problem is None:
             return tokens
-        raise PleoLoginNeeded(
+        raise LoginUnreadable(
             f"the login {self.name} in the database cannot be opened: {problem}; restore the key in [secrets], or run"
             " `tallybook login`"
         )

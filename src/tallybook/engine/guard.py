@@ -55,17 +55,20 @@ class GuardedBooks:
     async def reverse(self, reversals: Sequence[Reversal]) -> Sequence[Recorded | Refused]:
         """Reverse entries, with leave; only for books whose capabilities say so. Repeat: as `record`."""
         self._may_write()
-        return await cast("ReversingSystem", self._books).reverse(reversals)
+        with metrics.books_call("reverse"):
+            return await cast("ReversingSystem", self._books).reverse(reversals)
 
     async def settle(self, entries: Sequence[Recorded]) -> Sequence[Refused]:
         """Let entries be handed over, with leave; only for books whose capabilities say so. Repeat: safe."""
         self._may_write()
-        return await cast("HandsOver", self._books).settle(entries)
+        with metrics.books_call("settle"):
+            return await cast("HandsOver", self._books).settle(entries)
 
     async def finish(self, company_id: str, job_id: str) -> None:
         """Hand over what was settled, with leave; only for books whose capabilities say so. Repeat: safe."""
         self._may_write()
-        await cast("HandsOver", self._books).finish(company_id, job_id)
+        with metrics.books_call("finish"):
+            await cast("HandsOver", self._books).finish(company_id, job_id)
 
     async def aclose(self) -> None:
         """Give back files and connections. Repeat: safe."""

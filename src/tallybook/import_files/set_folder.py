@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tallybook.accounting.errors import AccountingSettingInvalid
+from tallybook.accounting.errors import AccountingSettingInvalid, EntryRefused
 from tallybook.accounting.handover import Booked, ImportSet, Names
 from tallybook.import_files.format import Format, Place, Receipt
 
@@ -32,6 +32,12 @@ _SUFFIXES = {
     "image/webp": "webp",
     "image/heic": "heic",
     "image/tiff": "tif",
+    "image/avif": "avif",
+    "text/plain": "txt",
+    "application/msword": "doc",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
 }
 
 
@@ -106,16 +112,30 @@ class SetInWriting:
         self._zips: list[_ReceiptsZip] = []
 
     def add(self, entries: Sequence[Booked]) -> None:
-        """Write entries, their receipts, and where they are into the manifest."""
+        """Write entries, their receipts, and where they are into the manifest.
+
+        Raises:
+            AccountingSettingInvalid: by settings that changed since it was settled, an entry has no place in the files.
+            OSError: the disk is full, or a receipt is gone.
+        """
         for booked in entries:
             told = {
                 "entry_id": booked.recorded.key.entry_id,
                 "number": booked.recorded.external_id,
-                "rows": [_told(place) for place in self._writer.add(booked)],
+                "rows": [_told(place) for place in self._placed(booked)],
                 "receipts": self._keep_receipts(booked) if booked.files else [],
             }
             self._manifest.write(("," if self._entries else "") + "\n  " + json.dumps(told))
             self._entries += 1
+
+    def _placed(self, booked: Booked) -> Sequence[Place]:
+        try:
+            return self._writer.add(booked)
+        except EntryRefused as error:
+            raise AccountingSettingInvalid(
+                f"{self._folder.final.name} cannot be written: {booked.recorded.external_id} was settled, and by the "
+                f"Settings of today it has no place in it. {error}"
+            ) from error
 
     def _keep_receipts(self, booked: Booked) -> list[dict[str, str]]:
         """Put the receipts of one entry into one zip: its document names them all."""

@@ -10,11 +10,48 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from tallybook.errors import SettingsError
 
 _STOP_WITHIN_S: Final = 1  # callers that are still there when we stop
 _CONNECTIONS_MAX: Final = 256
+HEAD_WITHIN_S: Final = 10.0
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed when nobody says on it what is asked: else a few hundred keep all others out."""
+
+    _awaited: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        last = self.cycle
+        super().data_received(data)
+        if self.cycle is not last:
+            self._stop_awaiting()
+        elif last is not None and last.response_complete and self._awaited is None:  # the next request has begun
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_awaiting()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._awaited = self.loop.call_later(HEAD_WITHIN_S, self._let_go, self.cycle)
+
+    def _stop_awaiting(self) -> None:
+        if self._awaited is not None:
+            self._awaited.cancel()
+            self._awaited = None
+
+    def _let_go(self, last: RequestResponseCycle | None) -> None:
+        self._awaited = None
+        if self.cycle is last:
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -23,6 +60,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: Starlette) -> None:
         config = uvicorn.Config(
             app,
+            http=_Connection,
             lifespan="off",
             ws="none",
             log_config=None,

@@ -15,7 +15,7 @@ from tallybook.settings.sections import SECTIONS, BooksSettings, DatabaseSetting
 
 ENVIRONMENT_PREFIX = "TALLYBOOK_"
 CONFIG_VARIABLE = "TALLYBOOK_CONFIG"  # names the settings file; itself no setting
-_URL_WITH_PASSWORD = re.compile(r"^\w+://[^/@]*:[^/@]+@")
+_URL_WITH_PASSWORD = re.compile(r"^\w+://[^/@:?]*:.+@|[?&]password=")
 _PATH_SUFFIXES = ("path", "_file", "_dir")
 
 
@@ -43,7 +43,7 @@ def read(path: Path | None, environment: Mapping[str, str]) -> tuple[dict[str, A
     table = {"pleo": {}} | (_read_toml(path) if path is not None else {})  # so that what is missing in [pleo] is named
     base = path.parent if path is not None else Path()
     problems = as_written(table, path)
-    if _URL_WITH_PASSWORD.match(_database_url(table)):
+    if _URL_WITH_PASSWORD.search(_database_url(table)):
         problems.append(
             f"database.url in {path} holds a password; secrets belong in the variable TALLYBOOK_DATABASE_URL "
             "or in a PostgreSQL password file"
@@ -137,7 +137,10 @@ def _place_database(table: dict[str, Any], base: Path) -> None:
     section = table.setdefault("database", {})
     url = _database_url(table) or DatabaseSettings.model_fields["url"].default
     if isinstance(section, dict) and url.startswith("sqlite:///"):
-        section["url"] = f"sqlite:///{(base / Path(url.removeprefix('sqlite:///')).expanduser()).absolute()}"
+        named = Path(url.removeprefix("sqlite:///"))
+        with suppress(RuntimeError):  # as in _resolve_paths
+            named = named.expanduser()
+        section["url"] = f"sqlite:///{(base / named).absolute()}"
 
 
 def _overlay(table: dict[str, Any], environment: Mapping[str, str]) -> list[str]:

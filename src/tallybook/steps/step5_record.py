@@ -227,10 +227,12 @@ class Recorder:
             lost = {
                 key: self._lost(key, each) for key, each in written.answers.items() if not isinstance(each, Recorded)
             }
-            # A reversal goes the way of the version that replaces what it takes back, before it, and takes it along.
+            # A reversal goes the way of the version that replaces what it takes back, and neither goes on without the
+            # other: alone it would be posted, or handed over, for an expense that failed.
             of = {reversal.key: key for key, reversal in written.reversals.items()}
             recorded = {reversal.key: reversal for reversal in written.reversals.values()} | recorded
             for stage in (self._attach, self._post, self._settle):
+                recorded = {key: entry for key, entry in recorded.items() if of.get(key, key) not in lost}
                 recorded, errors = await stage(recorded, prepared)
                 lost = {
                     of.get(key, key): failed(of.get(key, key).entry_id, each) for key, each in errors.items()

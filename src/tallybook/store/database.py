@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from tallybook.errors import SettingsError
 from tallybook.store.errors import DatabaseUnusable
 
 # dbos stores times with unixepoch('subsec'), which Python 3.12 and newer need; older SQLite answers NULL there.
@@ -30,6 +31,21 @@ class Database:
 
     url: str
 
+    def __post_init__(self) -> None:
+        """Refuse an address that cannot be taken apart, without repeating it: it may hold a password.
+
+        Raises:
+            SettingsError: `database.url` is of the wrong form.
+        """
+        try:
+            sa.make_url(self.url)
+        except (sa.exc.ArgumentError, ValueError):
+            problem = (
+                "database.url cannot be read; it must be sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE, with"
+                " %40 for an @ in a password, %3A for a colon and %2F for a slash"
+            )
+            raise SettingsError([problem]) from None
+
     @property
     def shared(self) -> bool:
         """Whether several processes may work on it: PostgreSQL."""
@@ -37,13 +53,13 @@ class Database:
 
     @property
     def file(self) -> Path:
-        """The SQLite file."""
-        return Path(sa.make_url(self.url).database or "")
+        """The SQLite file itself, past any link to it: by two names it would have two locks."""
+        return Path(sa.make_url(self.url).database or "").resolve()
 
     @property
     def shown(self) -> str:
-        """The URL without a password, for people."""
-        return sa.make_url(self.url).render_as_string(hide_password=True)
+        """The URL without a password, for people; one may also stand in what follows the question mark."""
+        return sa.make_url(self.url).set(query={}).render_as_string(hide_password=True)
 
     def check(self) -> None:
         """Find out whether this Python can keep the database at all.
@@ -155,6 +171,14 @@ def _take_turn(database: Database, connection: sa.Connection) -> None:
 def _upgrade(connection: sa.Connection) -> None:
     if _is_current(connection):
         return
+    if connection.dialect.name == "sqlite":
+        # Python begins no transaction before a statement that makes a table: killed midway, half of them would stay,
+        # and no later start could go on. It also makes a second process wait, and then find everything done.
+        connection.commit()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if _is_current(connection):
+            connection.rollback()
+            return
     # Only here: Alembic takes longer to import than most exports take to look for a job.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415

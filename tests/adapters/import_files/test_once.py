@@ -248,6 +248,34 @@ async def test_a_damaged_receipt_store_is_said(books: FileBooks, make: Make, tmp
     assert len(files_in(tmp_path / "import", "receipts-1.zip")) == 1
 
 
+async def test_an_entry_the_settings_have_no_place_for_any_more_is_named(
+    books: FileBooks, make: Make, tmp_path: Path, book_path: Path
+) -> None:
+    """It stops its set, with its number and what to mend; with the settings of before the set is written."""
+    await books.settle(await record(books, [make.entry("a", make.journal(*make.taxed(100_00, 19_00)))]))
+    changed = open_datev(section(book_path, tmp_path / "import", tax_keys={}))
+    with pytest.raises(AccountingSettingInvalid, match=r"datev-000001-2026-10 cannot be written: 000001 .* 'V19'; add"):
+        await changed.finish(COMPANY, "job")
+    await changed.aclose()
+    assert files_in(tmp_path / "import", "*") == []
+    await books.finish(COMPANY, "job")
+    assert len(files_in(tmp_path / "import", "EXTF_*.csv")) == 1
+
+
+async def test_receipts_keep_the_suffix_of_their_type(books: FileBooks, make: Make, tmp_path: Path) -> None:
+    """Every type that Pleo hands over is known by its name in the zip, a text as much as a PDF."""
+    (entry,) = await record(books, [make.entry("a")])
+    office = "application/vnd.openxmlformats-officedocument"
+    types = ["application/pdf", "text/plain", f"{office}.spreadsheetml.sheet", "application/msword"]
+    files = [receipt(tmp_path, f"{n}".encode(), n, media_type) for n, media_type in enumerate(types, start=1)]
+    assert await books.attach([(entry, file) for file in files]) == []
+    await books.settle([entry])
+    await books.finish(COMPANY, "job")
+    (manifest,) = [json.loads(path.read_bytes()) for path in files_in(tmp_path, "manifest.json")]
+    names = [file["name"] for file in manifest["entries"][0]["receipts"]]
+    assert names == ["000001-1.pdf", "000001-2.txt", "000001-3.xlsx", "000001-4.doc"]
+
+
 async def test_many_receipts_fill_several_zips(
     books: FileBooks, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

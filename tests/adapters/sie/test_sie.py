@@ -137,6 +137,11 @@ def test_amounts_have_two_decimals(tmp_path: Path, currency: str, amount_minor: 
             DimensionUnknown,
             "cannot be written in SIE",
         ),
+        (
+            Make().journal(Make().cost(100, "4650", None, Dimension("CC", "P\\1"))),
+            DimensionUnknown,
+            "and no backslash",
+        ),
     ],
 )
 def test_what_sie_cannot_hold_is_refused(

@@ -89,10 +89,10 @@ def _objects(settings: SieSettings, line: Line) -> Iterator[str]:
                 f"The tag group {tag.group[:80]!r} has no number in books.sie.dimensions; add it there, with 0 to "
                 "leave it out of the files"
             )
-        if number and plain(tag.code, ENCODING, _CODE_MAX) != tag.code:
+        if number and ("\\" in tag.code or plain(tag.code, ENCODING, _CODE_MAX) != tag.code):
             raise DimensionUnknown(
                 f"The tag {tag.code[:80]!r} cannot be written in SIE: at most {_CODE_MAX} characters of the code page "
-                "437; correct the Tag"
+                "437, and no backslash; correct the Tag"
             )
         if number:
             yield f"{_quoted(str(number))} {_quoted(tag.code)}"
