@@ -28,6 +28,9 @@ HOUR_S = 3600
 ITEMS = 400  # of each company
 ROUNDS_MAX = 6  # of exports, until everything that failed on the way is in the books
 
+# A run that met fault after fault may be in the longest of its pauses, which is five minutes.
+SETTLED_WITHIN_S = 900
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -151,7 +154,7 @@ class Chaos:
             company.wire.plan = calm
             company.break_books_after(10**6)
         for _ in range(ROUNDS_MAX):
-            matrix.wait_until_final(self.companies, within_s=300)
+            matrix.wait_until_final(self.companies, within_s=SETTLED_WITHIN_S)
             again = {company.name: matrix.to_export_again(company) for company in self.companies}
             if not any(again.values()):
                 break
