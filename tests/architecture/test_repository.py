@@ -6,11 +6,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a package manager or lock file would carry in: the repository names packages, never where they come from.
 # Written in pieces, so that this file does not contain what it looks for.
 REGISTRY = re.compile(
-    rb"(index"
-    rb"-url|registry"
-    rb" *= *[\"']?(https?:)?//|resolved"
-    rb"\"?: *\"https?://|https?://[^\s\"']*/simple"
-    rb"/)"
+    rb"(index" rb"-url|registry" rb" *=|resolved" rb"\"?: *\"https?://|https?://[^\s\"']*/simple" rb"/)"
 )
 HOME = re.compile(rb"(?<![\w.])/(root|home|Users)/[A-Za-z]")
 

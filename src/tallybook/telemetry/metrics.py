@@ -7,55 +7,46 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypedDict
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from tallybook import __version__
 
 REGISTRY: Final = CollectorRegistry()
+
+
+class _Ours(TypedDict):
+    registry: CollectorRegistry
+
+
+_OURS: Final[_Ours] = {"registry": REGISTRY}
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
-JOBS: Final = Counter("tallybook_jobs", "Runs that ended, by what came of them.", ["outcome"], registry=REGISTRY)
-ITEMS: Final = Counter(
-    "tallybook_items", "Items whose result Pleo acknowledged.", ["result", "reason"], registry=REGISTRY
-)
-PLEO_CALLS: Final = Counter(
-    "tallybook_pleo_calls", "Attempts at calls to Pleo.", ["operation", "status"], registry=REGISTRY
-)
+JOBS: Final = Counter("tallybook_jobs", "Runs that ended, by what came of them.", ["outcome"], **_OURS)
+ITEMS: Final = Counter("tallybook_items", "Items whose result Pleo acknowledged.", ["result", "reason"], **_OURS)
+PLEO_CALLS: Final = Counter("tallybook_pleo_calls", "Attempts at calls to Pleo.", ["operation", "status"], **_OURS)
 PLEO_CALL_SECONDS: Final = Histogram(
-    "tallybook_pleo_call_seconds", "How long they took.", ["operation"], buckets=_SECONDS, registry=REGISTRY
+    "tallybook_pleo_call_seconds", "How long they took.", ["operation"], buckets=_SECONDS, **_OURS
 )
-BOOKS_CALLS: Final = Counter(
-    "tallybook_books_calls", "Calls to the accounting system.", ["call", "result"], registry=REGISTRY
-)
+BOOKS_CALLS: Final = Counter("tallybook_books_calls", "Calls to the accounting system.", ["call", "result"], **_OURS)
 BOOKS_CALL_SECONDS: Final = Histogram(
-    "tallybook_books_call_seconds", "How long they took.", ["call"], buckets=_SECONDS, registry=REGISTRY
+    "tallybook_books_call_seconds", "How long they took.", ["call"], buckets=_SECONDS, **_OURS
 )
-WEBHOOKS: Final = Counter("tallybook_webhooks", "Notifications, by what came of them.", ["result"], registry=REGISTRY)
-POLLS: Final = Counter(
-    "tallybook_polls", "Times Pleo was asked what is waiting.", ["company", "result"], registry=REGISTRY
-)
-POLLED_AT: Final = Gauge(
-    "tallybook_polled_timestamp_seconds", "When Pleo last answered that.", ["company"], registry=REGISTRY
-)
-LANE_DEPTH: Final = Gauge(
-    "tallybook_lane_depth", "Jobs that wait or run, in all workers.", ["company"], registry=REGISTRY
-)
-LANE_OLDEST: Final = Gauge(
-    "tallybook_lane_oldest_seconds", "Age of the oldest of them.", ["company"], registry=REGISTRY
-)
+WEBHOOKS: Final = Counter("tallybook_webhooks", "Notifications, by what came of them.", ["result"], **_OURS)
+POLLS: Final = Counter("tallybook_polls", "Times Pleo was asked what is waiting.", ["company", "result"], **_OURS)
+POLLED_AT: Final = Gauge("tallybook_polled_timestamp_seconds", "When Pleo last answered that.", ["company"], **_OURS)
+LANE_DEPTH: Final = Gauge("tallybook_lane_depth", "Jobs that wait or run, in all workers.", ["company"], **_OURS)
+LANE_OLDEST: Final = Gauge("tallybook_lane_oldest_seconds", "Age of the oldest of them.", ["company"], **_OURS)
 JOB_EXPIRES_IN: Final = Gauge(
-    "tallybook_job_expires_in_seconds", "Until Pleo lets the running job expire.", ["company"], registry=REGISTRY
+    "tallybook_job_expires_in_seconds", "Until Pleo lets the running job expire.", ["company"], **_OURS
 )
-LEASE_AGE: Final = Gauge(
-    "tallybook_lease_age_seconds", "Since this worker renewed its lease; 0 on SQLite.", registry=REGISTRY
-)
+LEASE_AGE: Final = Gauge("tallybook_lease_age_seconds", "Since this worker renewed its lease; 0 on SQLite.", **_OURS)
 BUILD: Final = Gauge(
-    "tallybook_build_info", "Always 1; what is running.", ["version", "runs_version", "python"], registry=REGISTRY
+    "tallybook_build_info", "Always 1; what is running.", ["version", "runs_version", "python"], **_OURS
 )
-ProcessCollector(registry=REGISTRY)
+ProcessCollector(**_OURS)
 
 
 def text() -> bytes:
