@@ -243,9 +243,21 @@ class StaysLoggedOut(BrokenHouse):
 
 
 class ForgetsTheLock(BrokenHouse):
+    """Both of two calls have searched before either writes: what a missing lock allows, made certain."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._both_searched = asyncio.Barrier(2)
+
     async def record(self, entries: Sequence[Entry]) -> Answers:
         self._writing = asyncio.Lock()
         return await super().record(entries)
+
+    async def _sent(self, method: str, path: str, arguments: Mapping[str, Any]) -> httpx.Response:
+        if (method, path) == ("POST", "/entries"):
+            async with asyncio.timeout(30):
+                await self._both_searched.wait()
+        return await super()._sent(method, path, arguments)
 
 
 class WritesOneByOne(BrokenHouse):

@@ -193,7 +193,10 @@ _MARKED = "description LIKE '[tallybook %'"
 
 
 def contents(rows: Rows, store: Path) -> list[Held]:
-    """Every marked document, put together as entries; tax codes are those of the topmost taxes."""
+    """Every marked document, put together as entries; tax codes are those of the topmost taxes.
+
+    Rows are asked for in the order of their ids: PostgreSQL gives them in any order, another one at every look.
+    """
     parts: dict[tuple[str, str], list[tuple[int, HeldDocument, date, str, str]]] = defaultdict(list)
     for model, documents in (("account.move", _moves(rows)), ("account.invoice", _invoices(rows))):
         for row, description, state, on, document in documents:
@@ -244,6 +247,7 @@ def _moves(rows: Rows) -> list[tuple[int, str, str, object, HeldDocument]]:
         "SELECT l.move, l.id, a.code, l.debit, l.credit, p.code, c.code, l.amount_second_currency"
         " FROM account_move_line l JOIN account_account a ON a.id = l.account"
         " LEFT JOIN party_party p ON p.id = l.party LEFT JOIN currency_currency c ON c.id = l.second_currency"
+        " ORDER BY l.id"
     ):
         digits = 0 if code == "JPY" else 2
         amount = _minor(foreign, digits) if code else _minor(debit, 2) - _minor(credit, 2)
@@ -274,18 +278,20 @@ def _invoices(rows: Rows) -> list[tuple[int, str, str, object, HeldDocument]]:
     tagged: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for origin, account in rows("SELECT origin, account FROM analytic_account_entry WHERE account IS NOT NULL"):
         tagged[origin].add(dimensions[account])
-    of_line = {line: taxes[tax] for line, tax in rows('SELECT line, tax FROM "account_invoice_line-account_tax"')}
+    of_line = {
+        line: taxes[tax] for line, tax in rows('SELECT line, tax FROM "account_invoice_line-account_tax" ORDER BY id')
+    }
     lines: dict[int, list[HeldLine]] = defaultdict(list)
     for invoice, line, account, quantity, price in rows(
         "SELECT l.invoice, l.id, a.code, l.quantity, l.unit_price FROM account_invoice_line l"
-        " JOIN account_account a ON a.id = l.account"
+        " JOIN account_account a ON a.id = l.account ORDER BY l.id"
     ):
         amount = _minor(_decimal(price) * _decimal(quantity), 2)
         tags = frozenset(tagged[f"account.invoice.line,{line}"])
         lines[invoice].append(HeldLine(account, amount, of_line.get(line), tags))
     for invoice, account, amount, tax in rows(
         "SELECT t.invoice, a.code, t.amount, t.tax FROM account_invoice_tax t"
-        " JOIN account_account a ON a.id = t.account"
+        " JOIN account_account a ON a.id = t.account ORDER BY t.id"
     ):
         if _minor(amount, 2):
             lines[invoice].append(HeldLine(account, _minor(amount, 2), taxes.get(tax)))
