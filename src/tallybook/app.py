@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import fields, replace
 from functools import partial
+from typing import Any
 
 import httpx
 
@@ -11,6 +13,8 @@ from tallybook.accounting import registry
 from tallybook.accounting.entry import PostingState
 from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import AccountingSystem, Capabilities, Need
+from tallybook.bookkeeping.lacking import Lacking, unknown_targets
+from tallybook.bookkeeping.mapping import CodeMapping
 from tallybook.bookkeeping.rules import AccountRoles, AttachmentRule, ClosedPeriodRule, Rules
 from tallybook.clock import Clock, SystemClock
 from tallybook.engine import lane
@@ -21,21 +25,29 @@ from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
 from tallybook.pleo import auth
 from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
-from tallybook.pleo.errors import PleoError
+from tallybook.pleo.errors import JobStatusUnprocessable, PleoError
+from tallybook.pleo.models import ExportJob
 from tallybook.pleo.receipts import ReceiptDownloader
 from tallybook.postings.journal import Journal
 from tallybook.settings import Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
+from tallybook.steps import step3_retrieve_items as step3
+from tallybook.steps import step4_fetch_data as step4
 from tallybook.store.database import Database, migrated
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 from tallybook.workplace import workplace
 
 
 def rules(settings: Settings, books: Capabilities) -> Rules:
-    """Translate settings, and what the books can do, into the rules of bookkeeping."""
+    """Translate settings, and what the books can do, into the rules of bookkeeping.
+
+    Raises:
+        SettingsError: a file of the mapping is wrong.
+    """
     return Rules(
         accounts=AccountRoles(**settings.accounts.model_dump()),
+        mapping=code_mapping(settings),
         minor_units=MinorUnits(settings.pleo.minor_units),
         closed_period=ClosedPeriodRule(settings.books.closed_period),
         posting=PostingState(settings.books.posting),
@@ -46,6 +58,25 @@ def rules(settings: Settings, books: Capabilities) -> Rules:
         attachments_supported=books.attachments,
         drafts_supported=books.drafts,
     )
+
+
+def code_mapping(settings: Settings) -> CodeMapping:
+    """Read the mapping of codes, its files included; all that is wrong with them is said at once.
+
+    Raises:
+        SettingsError: a file cannot be read, or maps a code twice.
+    """
+    tables: dict[str, Any] = {}
+    problems: list[str] = []
+    for table in fields(CodeMapping):
+        try:
+            mapping = settings.mapping
+            tables[table.name] = mapping.tag_tables() if table.name == "tags" else mapping.table(table.name)
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return CodeMapping(**tables)
 
 
 def pleo_client(
@@ -231,7 +262,10 @@ async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[t
     for name, trial in (
         ("Pleo", partial(_problems_with_pleo, settings, clock)),
         (f"Books ({settings.books.adapter})", partial(_problems_with_books, settings)),
+        ("Pending exports", partial(_lacking_for_pending, settings, clock)),
     ):
+        if name == "Pending exports" and (wrong or any(problems for _, problems in parts)):
+            break  # what is said above comes first: with it mended, there is something to compare
         try:
             parts.append((name, await trial()))
         except SettingsError as error:
@@ -262,13 +296,52 @@ async def _problems_with_books(settings: Settings) -> Sequence[str]:
         books = open_books(settings)
         try:
             await books.check_ready(need)
-            known = {account.code for account in (await books.reference_data()).accounts or () if account.open}
+            reference = await books.reference_data()
         finally:
             await books.aclose()
     except AccountingError as error:
         return [str(error)]
+    known = {account.code for account in reference.accounts or () if account.open}
     return [
         f"accounts.{role} = {code} is no open account of the books"
         for role, code in settings.accounts
         if code is not None and known and code not in known
-    ]
+    ] + unknown_targets(code_mapping(settings), reference)
+
+
+async def _lacking_for_pending(settings: Settings, clock: Clock) -> Sequence[str]:
+    """Hold what the items of pending jobs name against the books; one page is in memory, whatever their number.
+
+    Repeat: safe; reads only.
+    """
+    company_id, page_size = settings.pleo.company_id.lower(), settings.pleo.page_size
+    books = open_books(settings)
+    try:
+        lacking = Lacking(await books.reference_data(), today=clock.now().date())
+        every_job = rules(settings, books.capabilities)
+    finally:
+        await books.aclose()
+    async with pleo_client(settings, clock) as pleo:
+        try:
+            for job in await step1.detect(pleo, company_id):
+                of_job = replace(every_job, vendor_based=job.vendor_based_bookkeeping)
+                with suppress(JobStatusUnprocessable):  # it ended meanwhile: nothing of it is pending
+                    await _look_at(pleo, job, of_job, lacking, page_size)
+        except PleoError as error:
+            return [*lacking.sentences(), str(error)]
+    return lacking.sentences()
+
+
+async def _look_at(pleo: PleoClient, job: ExportJob, of_job: Rules, lacking: Lacking, page_size: int) -> None:
+    wanted = await step3.worklist(pleo, job.id, page_size=page_size)
+    after, passed = None, set[str]()
+    while wanted:
+        page = await step4.fetch(
+            pleo, job.id, company_id=job.company_id, after=after, page_size=page_size, wanted=wanted
+        )
+        for item in page.items:
+            lacking.add(item, of_job)
+        after = page.next_cursor
+        if after is None:
+            return
+        step4.go_on_at(after, passed)

@@ -20,7 +20,7 @@ from tallybook import settings
 from tallybook.errors import SettingsError
 from tallybook.settings import Settings
 
-OWN_SECTIONS = ("pleo", "books", "accounts", "webhooks")
+OWN_SECTIONS = ("pleo", "books", "accounts", "mapping", "webhooks")
 _CREDENTIALS = {
     "pleo": ("api_key", "api_key_file", "access_token", "access_token_file", "login"),
     "webhooks": ("secret", "secret_file"),

@@ -214,7 +214,12 @@ def test_check_says_ready_for_each_part(tallybook: Command) -> None:
     """Exit code 0."""
     ended = tallybook("check")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.splitlines() == ["Settings: ready", "Pleo: ready", "Books (book): ready"]
+    assert ended.out.splitlines() == [
+        "Settings: ready",
+        "Pleo: ready",
+        "Books (book): ready",
+        "Pending exports: ready",
+    ]
 
 
 def test_check_says_everything_that_is_not_ready_at_once(stage: Stage, tallybook: Command) -> None:

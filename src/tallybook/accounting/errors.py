@@ -40,7 +40,17 @@ class AccountingSettingInvalid(AccountingError):
 
 
 class EntryRefused(TallybookError):
-    """One entry cannot be recorded; the text says what, with the value, and where a bookkeeper mends it."""
+    """One entry cannot be recorded; the text says what, with the value, and where a bookkeeper mends it.
+
+    `sought` is the code that was looked for in the books, of the dimension `group`, and `called` what Pleo calls the
+    thing, where the planner knows.
+    """
+
+    def __init__(
+        self, message: str = "", *, sought: str | None = None, called: str | None = None, group: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.sought, self.called, self.group = sought, called, group
 
 
 class EntrySettingMissing(EntryRefused):

@@ -3,6 +3,7 @@
 from tallybook.accounting.errors import AccountUnknown, EntryRefused, EntrySettingInvalid, EntrySettingMissing
 from tallybook.accounting.system import Account, TaxCode, Vendor
 from tallybook.bookkeeping.books import Books
+from tallybook.bookkeeping.mapping import CodeMapping, both, mapped, mend
 from tallybook.bookkeeping.rules import AccountRoles
 from tallybook.bookkeeping.sides import Side, Sides
 from tallybook.bookkeeping.wording import shown
@@ -26,8 +27,9 @@ class AccountFinder:
     Source: Pleo guides "Accounts mapping" and "How to determine accounts mapping".
     """
 
-    def __init__(self, roles: AccountRoles, books: Books, currency: str) -> None:
+    def __init__(self, roles: AccountRoles, mapping: CodeMapping, books: Books, currency: str) -> None:
         self._roles = roles
+        self._mapping = mapping
         self._books = books
         self._currency = currency
 
@@ -45,6 +47,7 @@ class AccountFinder:
                 contra_account.identifier,
                 f"the contra account {shown(contra_account.name)}",
                 _IN_CONTRA_ACCOUNTS,
+                called=contra_account.name,
             )
         return self._of_setting(_SETTING_OF_SIDE[side])
 
@@ -70,7 +73,8 @@ class AccountFinder:
         """
         account = line.account
         if account is not None:
-            return self._named(account.code, account.identifier, f"the Category {shown(account.name)}", _IN_CATEGORY)
+            owner = f"the Category {shown(account.name)}"
+            return self._named(account.code, account.identifier, owner, _IN_CATEGORY, called=account.name)
         if not sides.receivable_without_category:
             raise EntrySettingMissing(f"{label} has no category; choose a Category in Pleo and export it again.")
         if not self._roles.employee_receivable:
@@ -112,27 +116,33 @@ class AccountFinder:
         what = f"The account {shown(code)} of the setting accounts.{setting}"
         return self._of_books(code, what, "correct it in the settings of Tallybook")
 
-    def _of_books(self, code: str, what: str, mend: str) -> str:
+    def _of_books(self, code: str, what: str, how: str) -> str:
         account = self._books.account(code)
         if account is None:
-            raise EntrySettingInvalid(f"{what} is not in the accounting system; {mend}.")
-        return self._usable(account, what, mend, EntrySettingInvalid)
+            raise EntrySettingInvalid(f"{what} is not in the accounting system; {how}.", sought=code)
+        return self._usable(account, what, how, EntrySettingInvalid)
 
-    def _named(self, code: str | None, identifier: str | None, owner: str, mend: str) -> str:
+    def _named(
+        self, code: str | None, identifier: str | None, owner: str, otherwise: str, *, called: str | None = None
+    ) -> str:
         number = code or identifier
         if not number:
-            raise AccountUnknown(f"There is no account number for {owner}; {mend}.")
-        what = f"Account number {shown(number)} of {owner}"
-        account = self._books.account(code, identifier)
+            raise AccountUnknown(f"There is no account number for {owner}; {otherwise}.")
+        to = mapped(self._mapping.accounts, code, identifier)
+        how = mend("accounts", to, otherwise)
+        what = f"Account number {both(number, to)} of {owner}"
+        # What a number is mapped to is a number of the books: the id Pleo has is that of another account.
+        account = self._books.account(code, identifier) if to is None else self._books.account(to)
         if account is None:
-            raise AccountUnknown(f"{what} is not in the accounting system; {mend}.")
-        return self._usable(account, what, mend, AccountUnknown)
+            raise AccountUnknown(f"{what} is not in the accounting system; {how}.", sought=to or number, called=called)
+        return self._usable(account, what, how, AccountUnknown)
 
-    def _usable(self, account: Account, what: str, mend: str, closed: type[EntryRefused]) -> str:
+    def _usable(self, account: Account, what: str, how: str, closed: type[EntryRefused]) -> str:
         if not account.open:
-            raise closed(f"{what} is closed in the accounting system; {mend}.")
+            raise closed(f"{what} is closed in the accounting system; {how}.", sought=account.code)
         if account.currency is not None and account.currency.upper() != self._currency:
             raise EntrySettingInvalid(
-                f"{what} is kept in {account.currency}, but the expense is in {self._currency}; {mend}."
+                f"{what} is kept in {account.currency}, but the expense is in {self._currency}; {how}.",
+                sought=account.code,
             )
         return account.code

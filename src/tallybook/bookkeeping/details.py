@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tallybook.accounting.entry import Details
+from tallybook.bookkeeping.mapping import CodeMapping, Table, mapped
 from tallybook.bookkeeping.wording import lines_kept, one_line
 from tallybook.money import Money
-from tallybook.pleo.models import ExportItem
+from tallybook.pleo.models import ExportItem, NamedCode
 
 _DESCRIPTION_LENGTH_MAX = 500
 _NAME_LENGTH_MAX = 120
@@ -15,7 +16,7 @@ _NOTE_LENGTH_MAX = 10_000
 _URL_LENGTH_MAX = 2000
 
 
-def details_of(item: ExportItem, supplier_amount: Money | None) -> Details:
+def details_of(item: ExportItem, supplier_amount: Money | None, mapping: CodeMapping) -> Details:
     """Collect the details; every text comes from people and is made harmless and bounded.
 
     Source: Pleo guide "Data mapping"; definition ExportItemV3.
@@ -32,9 +33,9 @@ def details_of(item: ExportItem, supplier_amount: Money | None) -> Details:
         note=(lines_kept(item.note, _NOTE_LENGTH_MAX) or None) if item.note else None,
         supplier=supplier,
         person=person,
-        person_code=_line(item.user.code if item.user else None),
+        person_code=_line(_code(item.user, mapping.employees)),
         team=_line(item.team.name if item.team else None),
-        team_code=_line(item.team.code if item.team else None),
+        team_code=_line(_code(item.team, mapping.teams)),
         attendees=_lines(extra.attendees),
         # As given, even when it ends before it begins: it is only told, never reckoned with.
         service_from_on=period.from_.date() if period else None,
@@ -49,6 +50,10 @@ def _description(supplier: str | None, person: str | None, note: str | None, sor
     parts = [supplier, person, one_line(note, _DESCRIPTION_LENGTH_MAX) if note else None]
     text = " - ".join(part for part in parts if part)
     return one_line(text or sort.replace("_", " "), _DESCRIPTION_LENGTH_MAX)
+
+
+def _code(named: NamedCode | None, table: Table) -> str | None:
+    return None if named is None else mapped(table, named.code) or named.code
 
 
 def _line(text: str | None, length_max: int = _NAME_LENGTH_MAX) -> str | None:

@@ -19,17 +19,21 @@ def posting_day(original_on: date, rule: ClosedPeriodRule, books: Books, *, toda
     closed = books.closed_stretch(original_on)
     if closed is None:
         return original_on
-    what = f"The date {original_on} lies in the closed period {closed.from_on} to {closed.to_on}"
+    stretch = f"{closed.from_on} to {closed.to_on}"
+    what = f"The date {original_on} lies in the closed period {stretch}"
     if rule is ClosedPeriodRule.TODAY:
         if books.closed_stretch(today) is None:
             return today
-        raise PeriodClosed(f"{what}, and today, {today}, is closed too; open a period in the accounting system.")
+        raise PeriodClosed(
+            f"{what}, and today, {today}, is closed too; open a period in the accounting system.", sought=stretch
+        )
     if rule is ClosedPeriodRule.NEXT_OPEN:
         if closed.to_on < date.max:
             # The stretch takes in adjoining closed periods, so the day after it is open.
             return closed.to_on + timedelta(days=1)
-        raise PeriodClosed(f"{what}, and no open one follows; open a period in the accounting system.")
+        raise PeriodClosed(f"{what}, and no open one follows; open a period in the accounting system.", sought=stretch)
     raise PeriodClosed(
         f"{what}; change the Date in Pleo, open the period in the accounting system, or allow another day with the "
-        "setting books.closed_period."
+        "setting books.closed_period.",
+        sought=stretch,
     )

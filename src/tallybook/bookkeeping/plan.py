@@ -17,6 +17,7 @@ from tallybook.bookkeeping.content_hash import content_hash
 from tallybook.bookkeeping.details import details_of
 from tallybook.bookkeeping.dimensions import dimensions_of
 from tallybook.bookkeeping.documents import Settled, journal_entry, payable_documents
+from tallybook.bookkeeping.mapping import CodeMapping
 from tallybook.bookkeeping.method import Method, method_of
 from tallybook.bookkeeping.period import posting_day
 from tallybook.bookkeeping.posting import posting_state
@@ -47,12 +48,14 @@ def plan(item: ExportItem, rules: Rules, books: Books, *, today: date) -> Plan:
     """
     sides = sides_of(item.type, item.sub_type)
     method = method_of(item, rules)
-    vendor = vendor_of(item.vendor, books) if method is Method.ACCOUNTS_PAYABLE and item.vendor is not None else None
+    vendor = None
+    if method is Method.ACCOUNTS_PAYABLE and item.vendor is not None:
+        vendor = vendor_of(item.vendor, books, rules.mapping)
     amounts = read_amounts(item, rules.minor_units, with_tax=sides.is_spend)
     paid_to_supplier, note = supplier_amount(item, rules.minor_units)
 
-    finder = AccountFinder(rules.accounts, books, amounts.currency)
-    spend = _spend_lines(item, amounts.lines, sides, finder, books) if sides.is_spend else ()
+    finder = AccountFinder(rules.accounts, rules.mapping, books, amounts.currency)
+    spend = _spend_lines(item, amounts.lines, sides, finder, books, rules.mapping) if sides.is_spend else ()
     own_sides = [side for side in (sides.debit, sides.credit) if side is not Side.CATEGORY]
     accounts: dict[Side, str] = {}
     if vendor is not None:
@@ -71,30 +74,41 @@ def plan(item: ExportItem, rules: Rules, books: Books, *, today: date) -> Plan:
         posting_on=posting_day(original_on, rules.closed_period, books, today=today),
         original_on=original_on,
         posting=posting_state(rules),
-        details=details_of(item, paid_to_supplier),
+        details=details_of(item, paid_to_supplier, rules.mapping),
     )
     return Plan(entry, files, left_out if note is None else (note, *left_out))
 
 
 def _spend_lines(
-    item: ExportItem, amounts: tuple[LineAmounts, ...], sides: Sides, finder: AccountFinder, books: Books
+    item: ExportItem,
+    amounts: tuple[LineAmounts, ...],
+    sides: Sides,
+    finder: AccountFinder,
+    books: Books,
+    mapping: CodeMapping,
 ) -> tuple[Line, ...]:
     sign = 1 if sides.debit is Side.CATEGORY else -1
     lines: list[Line] = []
     for number, (line, amount) in enumerate(zip(item.accounting_entry_lines, amounts, strict=True), start=1):
         label = f"Line {number}" if len(amounts) > 1 else "The expense"
-        lines += _lines_of(line, amount, sign, finder.of_line(line, sides, label), finder, books)
+        lines += _lines_of(line, amount, sign, finder.of_line(line, sides, label), finder, books, mapping)
     return tuple(lines)
 
 
 def _lines_of(
-    line: ItemLine, amount: LineAmounts, sign: int, account: str, finder: AccountFinder, books: Books
+    line: ItemLine,
+    amount: LineAmounts,
+    sign: int,
+    account: str,
+    finder: AccountFinder,
+    books: Books,
+    mapping: CodeMapping,
 ) -> list[Line]:
     """Lay out cost and tax of one line; tax lines are there only where there is tax."""
-    tax_code = tax_code_of(line.tax, books)
+    tax_code = tax_code_of(line.tax, books, mapping)
     code = tax_code.code if tax_code else None
     base = sign * amount.cost_minor
-    lines = [Line(account, base, LineRole.COST, tax_code=code, dimensions=dimensions_of(line, books))]
+    lines = [Line(account, base, LineRole.COST, tax_code=code, dimensions=dimensions_of(line, books, mapping))]
     if line.tax is not None and amount.tax_in_minor:
         tax_in = finder.of_tax_in(line.tax, tax_code)
         lines.append(Line(tax_in, sign * amount.tax_in_minor, LineRole.TAX_IN, tax_code=code, tax_base_minor=base))

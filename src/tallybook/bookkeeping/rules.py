@@ -1,9 +1,10 @@
 """What the settings, the job and the accounting system lay down for every entry of a job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tallybook.accounting.entry import PostingState
+from tallybook.bookkeeping.mapping import CodeMapping
 from tallybook.money import MinorUnits
 
 # Pleo guide "Attachment handling": files are at most 30 MB each.
@@ -48,6 +49,7 @@ class Rules:
     """
 
     accounts: AccountRoles
+    mapping: CodeMapping = field(default_factory=CodeMapping)
     minor_units: MinorUnits = MinorUnits.HUNDREDTHS
     closed_period: ClosedPeriodRule = ClosedPeriodRule.FAIL
     posting: PostingState = PostingState.DRAFT

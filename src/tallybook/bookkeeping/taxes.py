@@ -3,11 +3,11 @@
 from tallybook.accounting.errors import TaxCodeUnknown
 from tallybook.accounting.system import TaxCode
 from tallybook.bookkeeping.books import Books
-from tallybook.bookkeeping.wording import shown
+from tallybook.bookkeeping.mapping import CodeMapping, both, mapped, mend
 from tallybook.pleo.models import Tax
 
 
-def tax_code_of(tax: Tax | None, books: Books) -> TaxCode | None:
+def tax_code_of(tax: Tax | None, books: Books, mapping: CodeMapping) -> TaxCode | None:
     """Find the tax code of a line, None where it names none.
 
     Raises:
@@ -16,10 +16,11 @@ def tax_code_of(tax: Tax | None, books: Books) -> TaxCode | None:
     """
     if tax is None or not tax.code:
         return None
-    found = books.tax_code(tax.code)
+    to = mapped(mapping.tax_codes, tax.code)
+    found = books.tax_code(to or tax.code)
     if found is None:
+        how = mend("tax_codes", to, "choose another Tax code in Pleo, or add this one to the accounting system")
         raise TaxCodeUnknown(
-            f"The Tax code {shown(tax.code)} is not in the accounting system; choose another Tax code in Pleo, or add "
-            "this one to the accounting system."
+            f"The Tax code {both(tax.code, to)} is not in the accounting system; {how}.", sought=to or tax.code
         )
     return found

@@ -3,19 +3,25 @@
 from tallybook.accounting.errors import VendorUnknown
 from tallybook.accounting.system import Vendor
 from tallybook.bookkeeping.books import Books
+from tallybook.bookkeeping.mapping import CodeMapping, both, mapped, mend
 from tallybook.bookkeeping.wording import is_plain, one_line, shown
 from tallybook.pleo.models import ItemVendor
 
 
-def vendor_of(vendor: ItemVendor, books: Books) -> Vendor:
+def vendor_of(vendor: ItemVendor, books: Books, mapping: CodeMapping) -> Vendor:
     """Match a vendor by external id, then code, tax registration number, registration number.
 
-    The first key that matches decides, even for a blocked vendor: going on to a weaker key could pay somebody else.
+    A mapped code or external id is the code in the books, and no other key is looked at. Else the
+    first key that matches decides, even for a blocked vendor: going on to a weaker key could pay somebody else.
 
     Raises:
         VendorUnknown: no vendor matches, several do, or it is blocked.
     Source: docs/decisions.md 24.
     """
+    to = mapped(mapping.vendors, vendor.code, vendor.external_id)
+    if to is not None:
+        vendor = ItemVendor(id=vendor.id, name=vendor.name, code=to)
+    called = both(vendor.name, to)
     if not books.tells_vendors:
         return _as_given(vendor)
     found = books.vendors(
@@ -25,13 +31,15 @@ def vendor_of(vendor: ItemVendor, books: Books) -> Vendor:
         registration_number=vendor.registration_number,
     )
     if not found:
+        how = "add it there with the same code or registration number, or choose another Vendor in Pleo"
         raise VendorUnknown(
-            f"The Vendor {shown(vendor.name)} is not in the accounting system; add it there with the same code or "
-            "registration number, or choose another Vendor in Pleo."
+            f"The Vendor {called} is not in the accounting system; {mend('vendors', to, how)}.",
+            sought=vendor.code or vendor.external_id or vendor.name,
+            called=vendor.name,
         )
     if len(found) > 1:
         raise VendorUnknown(
-            f"The Vendor {shown(vendor.name)} matches {len(found)} vendors of the accounting system, among them "
+            f"The Vendor {called} matches {len(found)} vendors of the accounting system, among them "
             f"{shown(found[0].code)} and {shown(found[1].code)}; give the Vendor in Pleo the code of the right one."
         )
     if found[0].blocked:

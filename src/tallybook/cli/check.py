@@ -1,4 +1,4 @@
-"""`tallybook check`: settings, Pleo and the books, everything that is wrong at once."""
+"""`tallybook check`: settings, Pleo, the books and what pending exports need of them, everything wrong at once."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from tallybook.companies import name
 
 
 def check(config: Config = None, company: Company = None) -> None:
-    """Try settings, Pleo and the books without changing anything; exit code 1 if one is not ready, 2 for settings."""
+    """Try settings, Pleo, books and what pending exports name; changes nothing. Exit code 1: not ready, 2: settings."""
     every = load_some(config, company)
     code = 0
     for each in every:

@@ -116,10 +116,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"]) from None
 
 
-def _resolve_paths(table: dict[str, Any], base: Path) -> None:
+def _resolve_paths(table: dict[str, Any], base: Path, *, of_codes: bool = False) -> None:
     for key, value in table.items():
         if isinstance(value, dict):
-            _resolve_paths(value, base)
+            if not of_codes:
+                _resolve_paths(value, base, of_codes=key == "mapping")  # a code that ends in path is still no path
         elif isinstance(value, str) and value and key.endswith(_PATH_SUFFIXES):
             named = Path(value)
             with suppress(RuntimeError):  # ~somebody who is not known here: the path stays as it stands
@@ -192,6 +193,7 @@ _FORMS = {
 # pydantic's words for a value of the wrong kind, where ours say how it is written in TOML.
 _KINDS = {
     "string_type": 'text in quotes, such as "1910"',
+    "dict_type": 'a table of codes in quotes, such as 4999 = "3999"',
     "model_type": "a table: its name in [brackets], its settings on the lines below",
     "int_type": "a whole number",
     "int_parsing": "a whole number",

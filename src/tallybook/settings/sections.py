@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from tallybook.errors import SettingsError
+from tallybook.settings import code_tables
 
 # Credentials travel over https; plain http is for a sandbox on this machine.
 _ADDRESS = r"^(https://[^\s/]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/\S*)?$"
@@ -31,6 +32,8 @@ class OnChanged(StrEnum):
     CORRECT = "correct"
 
 
+_Code = Annotated[str, Field(min_length=1, max_length=200)]
+CodeTable = Mapping[_Code, _Code]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -111,6 +114,49 @@ class AccountsSettings(Section):
     employee_receivable: str | None = None
     tax_in: str | None = None
     tax_out: str | None = None
+
+
+class MappingSettings(Section):
+    """`[mapping]`: Pleo's codes to those of the books, by table or by file, or both."""
+
+    accounts: CodeTable = {}
+    accounts_file: Path | None = None
+    tax_codes: CodeTable = {}
+    tax_codes_file: Path | None = None
+    tag_groups: CodeTable = {}
+    tags: Mapping[str, CodeTable] = {}
+    tags_file: Path | None = None
+    vendors: CodeTable = {}
+    vendors_file: Path | None = None
+    teams: CodeTable = {}
+    teams_file: Path | None = None
+    employees: CodeTable = {}
+    employees_file: Path | None = None
+
+    def table(self, name: str) -> Mapping[str, str]:
+        """Return the table of this name as a whole, as it stands here and in its file.
+
+        Raises:
+            SettingsError: the file cannot be read, or a code is mapped twice.
+        """
+        path: Path | None = getattr(self, f"{name}_file", None)
+        of_file = code_tables.read(f"mapping.{name}_file", path) if path is not None else {}
+        return code_tables.joined(f"mapping.{name}", getattr(self, name), {code: to for (code,), to in of_file.items()})
+
+    def tag_tables(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tables of tags by tag group, as they stand here and in the file.
+
+        Raises:
+            SettingsError: as `table`.
+        """
+        path = self.tags_file
+        of_file: dict[str, dict[str, str]] = {}
+        for (group, code), to in (code_tables.read("mapping.tags_file", path, by="group") if path else {}).items():
+            of_file.setdefault(group, {})[code] = to
+        return {
+            group: code_tables.joined(f"mapping.tags.{group}", self.tags.get(group, {}), of_file.get(group, {}))
+            for group in dict.fromkeys([*self.tags, *of_file])
+        }
 
 
 class BooksSettings(BaseModel):
@@ -269,6 +315,7 @@ class Settings(Section):
     pleo: PleoSettings
     books: BooksSettings = BooksSettings()
     accounts: AccountsSettings = AccountsSettings()
+    mapping: MappingSettings = MappingSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     database: DatabaseSettings = DatabaseSettings()
     serve: ServeSettings = ServeSettings()
@@ -281,6 +328,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "pleo": PleoSettings,
     "books": BooksSettings,
     "accounts": AccountsSettings,
+    "mapping": MappingSettings,
     "webhooks": WebhooksSettings,
     "database": DatabaseSettings,
     "serve": ServeSettings,
