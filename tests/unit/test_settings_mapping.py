@@ -83,7 +83,7 @@ def test_all_files_that_are_wrong_are_said_at_once(tmp_path: Path) -> None:
         ('[mapping.accounts]\n4999 = ""\n', "mapping.accounts.4999: "),
         ('[mapping]\naccounts = "1"\n', "mapping.accounts must be a table of codes"),
         ('[mapping.tags]\nDepartment = "1"\n', "mapping.tags.Department must be a table of codes"),
-        ('[mapping.acounts]\n1 = "2"\n', "unknown setting mapping.acounts; did you mean accounts?"),
+        ('[mapping.accountss]\n1 = "2"\n', "unknown setting mapping.accountss; did you mean accounts?"),
     ],
 )
 def test_a_table_that_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
