@@ -76,6 +76,15 @@ def test_a_lease_is_given_back_at_the_end(shared_url: str) -> None:
         assert not lease_is_valid(watching.connections, by_hand.worker)
 
 
+def test_leases_of_workers_that_died_long_ago_are_forgotten(shared_url: str) -> None:
+    """A day after they ran out; one that has just run out stays."""
+    with worker(shared_url) as (presence, _):
+        execute(presence, "INSERT INTO worker_lease VALUES ('old', now() - interval '25 hours'), ('new', now())")
+        presence.forget_old_leases()
+        assert execute(presence, "DELETE FROM worker_lease WHERE worker = 'old'") == 0
+        assert execute(presence, "DELETE FROM worker_lease WHERE worker = 'new'") == 1
+
+
 def test_many_workers_may_start_at_once_on_an_empty_database(shared_url: str) -> None:
     """One after the other migrates; none fails."""
     failed: list[BaseException] = []

@@ -2,14 +2,17 @@
 
 import asyncio
 
+import sqlalchemy as sa
 from dbos import DBOS
 
 from tallybook.engine import takeover
+from tallybook.engine.engine import VERSION
 from tallybook.workflow import Checkpoint, Json
 from tests.engine.conftest import stored
 from tests.engine.inside import Exports, engine, idle, job, now
 
 RUNS = "SELECT workflow_uuid, status, executor_id FROM workflow_status ORDER BY workflow_uuid"
+_BECOMES = "UPDATE dbos.workflow_status SET application_version = :version, executor_id = :worker"
 
 
 async def test_runs_of_a_worker_without_a_lease_are_put_back_in_their_lane_and_run_again(shared_url: str) -> None:
@@ -52,10 +55,33 @@ async def test_living_workers_are_not_dead(shared_url: str) -> None:
     async with engine(shared_url, exports) as running:
         await running.enqueue(job(1), unfinished_at=now())
         await in_step.wait()
-        assert await asyncio.to_thread(takeover.dead_workers, running.presence.connections) == []
+        assert await asyncio.to_thread(takeover.dead_workers, running.presence.connections, VERSION) == []
         may_end.set()
         await idle(running)
     assert exports.begun == [job(1).id]
+
+
+async def test_runs_of_another_version_are_left_to_workers_of_that_version(shared_url: str) -> None:
+    """A dead worker of an older version is not named again at every look."""
+    in_step, may_end = asyncio.Event(), asyncio.Event()
+
+    async def within(_job_id: str, _checkpoint: Checkpoint) -> None:
+        in_step.set()
+        await may_end.wait()
+
+    async with engine(shared_url, Exports(within)) as running:
+        await running.enqueue(job(1), unfinished_at=now())
+        await in_step.wait()
+        connections = running.presence.connections
+        became = {"version": "exports-0", "worker": "gone"}
+        with connections.begin() as connection:
+            connection.execute(sa.text(_BECOMES), became)
+        assert await asyncio.to_thread(takeover.dead_workers, connections, VERSION) == []
+        assert await asyncio.to_thread(takeover.dead_workers, connections, "exports-0") == ["gone"]
+        with connections.begin() as connection:
+            connection.execute(sa.text(_BECOMES), {"version": VERSION, "worker": running.presence.worker})
+        may_end.set()
+        await idle(running)
 
 
 async def test_a_take_over_of_a_run_that_lives_elsewhere_changes_nothing(shared_url: str) -> None:

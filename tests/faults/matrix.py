@@ -27,7 +27,6 @@ def _troubles() -> list[Trouble]:
     kinds = [*(Fault(Kind.STATUS, status) for status in (429, 500, 502, 503))]
     kinds += [Fault(Kind.RESET), Fault(Kind.TIMEOUT), Fault(Kind.NOT_JSON)]
     troubles = [Trouble(moment, fault) for moment in Moment for fault in kinds]
-    troubles.remove(Trouble(Moment.AFTER, Fault(Kind.STATUS, 429)))  # "too many requests" means that it was not done
     return [*troubles, Trouble(Moment.AFTER, Fault(Kind.HALF))]
 
 

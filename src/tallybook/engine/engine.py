@@ -150,6 +150,7 @@ class Engine:
             try:
                 while await self.collect(clock.now() - timedelta(days=keep_days)):
                     await clock.sleep(1)  # so that exports get their turn at the database
+                await asyncio.to_thread(self.presence.forget_old_leases)
             except Exception as error:  # noqa: BLE001 - a database that is away for a while; next time, then
                 log.error("old_runs_not_deleted", error=type(error).__name__)  # noqa: TRY400
             await clock.sleep(_TIDY_EVERY_S)
@@ -355,7 +356,7 @@ async def launched(presence: Presence, export: Export, *, pace: Pace = Pace()) -
             polling_interval_sec=pace.queue_s,
         )
         if presence.database.shared:
-            stack.enter_context(takeover.watching(presence, pace.takeover_s))
+            stack.enter_context(takeover.watching(presence, VERSION, pace.takeover_s))
         yield engine
     finally:
         loop = asyncio.get_running_loop()

@@ -26,7 +26,6 @@ SQLITE_WORKER = "local"  # always the same, so that a restart finds its own runs
 BY_HAND = "run:"  # what the lease of a `tallybook run` is called by, before its host and number
 _BEATS_PER_LEASE = 5
 _EXTENDED = "now() + make_interval(secs => :lease_s)"  # the database's clock: the workers' need not agree
-
 log = structlog.get_logger()
 
 
@@ -43,6 +42,15 @@ class Presence:
     may_write: Callable[[], None]
     lease_age_s: Callable[[], float] = lambda: 0.0
     lease_s: float = 0.0
+
+    def forget_old_leases(self) -> None:
+        """Delete the leases of workers that died long ago; whoever has runs of theirs has taken them over since.
+
+        Repeat: safe.
+        """
+        if self.database.shared:
+            with self.connections.begin() as connection:
+                connection.execute(sa.text("DELETE FROM worker_lease WHERE expires_at < now() - interval '1 day'"))
 
     def lease_is_ending(self) -> bool:
         """Whether less than half of the lease is left: it is renewed five times in its length."""

@@ -332,6 +332,8 @@ class PleoClient:
     ) -> None:
         """Send one event, once; a second attempt is made only where Pleo certainly did not hear the first.
 
+        A 429 is no such certainty.
+
         Repeat: not safe; `move_job` is.
         Raises:
             PleoCallInvalid: a reason is missing or out of place; nothing was sent.
@@ -344,7 +346,9 @@ class PleoClient:
         body = moves.event_body(job_id, event, failure_reason, failure_reason_type, self._event_id_fields)
         content = json_of(body)
         path = "/v3/export-job-events"
-        call = Call("send_event", "POST", path, content=content, repeatable=False, body_wanted=False)
+        call = Call(
+            "send_event", "POST", path, content=content, repeatable=False, body_wanted=False, confirmable=True
+        )
         await self._transport.call(call)
 
     async def move_job(
@@ -381,7 +385,8 @@ class PleoClient:
             else:
                 return MoveOutcome(job_id=job_id.lower(), status=moves.target(event))
             if count > 1 or isinstance(doubt, PleoUnclear):  # a call still under way there gets time to end
-                await self._clock.sleep(self._retry.delay_s(count, self._random))
+                asked_s = doubt.retry_after_s if isinstance(doubt, PleoUnclear) else None
+                await self._clock.sleep(self._retry.delay_s(count, self._random, asked_s))
             job = await self._job_in_doubt(job_id, doubt)
             if moves.standing(job, event, failure_reason_type) is Standing.DONE:
                 return MoveOutcome(job_id=job.id, status=moves.target(event), job=job)

@@ -33,12 +33,14 @@ class PleoTimeout(PleoError):
 class PleoUnclear(PleoError):
     """A call that cannot be repeated was sent and no clear answer came: Pleo may or may not have done it.
 
-    Read the job to find out. `status` is the HTTP status, None where not even that arrived.
+    Read the job to find out. `status` is the HTTP status, None where not even that arrived; `retry_after_s` is how long
+    Pleo asked to wait, in seconds, None where it named no time.
     """
 
-    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+    def __init__(self, sentence: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(sentence)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class PleoAnswerUnreadable(PleoError):

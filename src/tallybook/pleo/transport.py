@@ -1,7 +1,8 @@
 """The one place where a call to Pleo leaves and its answer comes in: attempts, patience, limits, and no foreign error.
 
 A call that may be repeated is: GET, and PUT, which is idempotent at Pleo. A POST is repeated only where it certainly
-was not done: it never left this machine, or Pleo answered 429.
+was not done: it never left this machine, or Pleo answered 429. An event is not even repeated after a 429: what stands
+between Pleo and us may say so after Pleo has done it, and whoever sends events reads the job anyway to find out.
 
 Source: contract/pleo-export-v3.openapi.yaml; RFC 9110 sections 9.2.2 and 10.2.3.
 """
@@ -72,6 +73,7 @@ class Call:
     content: bytes | None = None
     repeatable: bool = True
     body_wanted: bool = True  # False: the status alone is the answer
+    confirmable: bool = False  # whoever calls can read whether it was done, so that no 429 need be taken at its word
 
 
 @dataclass(slots=True)
@@ -185,6 +187,7 @@ class Transport:
             return PleoUnclear(
                 f"Pleo was asked to {spoken(call.operation)} and it is unclear whether it did: {failed.error}",
                 status=status,
+                retry_after_s=failed.retry_after_s,
             )
         if count > 1:
             failed.error.add_note(f"after {count} attempts")
@@ -268,7 +271,7 @@ class Transport:
             call.operation, response.status_code, body, retry_after_s=after_s, secrets=_secrets(response.request)
         )
         if isinstance(error, PleoRateLimited):
-            return _Failed(error, certain=True, again=True, retry_after_s=after_s)
+            return _Failed(error, certain=not call.confirmable, again=True, retry_after_s=after_s)
         if isinstance(error, PleoServerFault):
             return _Failed(error, certain=False, again=True, retry_after_s=after_s)
         again = error.status == _REQUEST_TIMEOUT or response.extensions.get(WORTH_ANOTHER_TRY, False)

@@ -32,11 +32,23 @@ async def test_retry_after_as_a_date_is_waited(client: PleoClient, server: Hosti
     assert [9 <= pause <= 9.5 for pause in clock.sleeps] == [True]
 
 
-async def test_an_event_is_repeated_after_429(client: PleoClient, server: HostileServer) -> None:
-    """Pleo says itself that it did not take the event."""
-    server.will(refuses(429, "", headers={"Retry-After": "1"}), http(202))
-    await client.send_event(JOB_ID, JobEvent.STARTED)
-    assert len(server.requests) == 2
+async def test_an_event_is_repeated_after_429_when_the_job_says_it_was_not_done(
+    client: PleoClient, server: HostileServer, clock: FakeClock
+) -> None:
+    """As long as Pleo asks is waited, the job is read, and the event is sent again."""
+    server.will(refuses(429, "", headers={"Retry-After": "7"}), says({"data": job(status="pending")}), http(202))
+    await client.move_job(JOB_ID, JobEvent.STARTED)
+    assert [request.method for request in server.requests] == ["POST", "GET", "POST"]
+    assert [7 <= pause <= 7.5 for pause in clock.sleeps] == [True]
+
+
+async def test_an_event_is_not_repeated_after_429_when_the_job_says_it_was_done(
+    client: PleoClient, server: HostileServer
+) -> None:
+    """Whatever stood between Pleo and us said "too many requests" after the effect."""
+    server.will(refuses(429, "", headers={"Retry-After": "1"}), says({"data": job(status="in_progress")}))
+    await client.move_job(JOB_ID, JobEvent.STARTED)
+    assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
 async def test_patience_ends_before_the_whole_call_does(
