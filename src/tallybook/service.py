@@ -18,6 +18,8 @@ from tallybook.engine.poll import Poller
 from tallybook.engine.presence import present
 from tallybook.engine.standing import Standing, UnknownCompany
 from tallybook.engine.stranded import watch_own_runs
+from tallybook.errors import TallybookError
+from tallybook.history.recorder import Recorder, recording
 from tallybook.listening.endpoints import Endpoints
 from tallybook.listening.server import Server, bound, is_loopback, listening
 from tallybook.outcome import JobReport
@@ -33,6 +35,17 @@ from tallybook.workflow import Checkpoint, Company, JobInterrupted, Progress, ex
 
 _FORGET_EVERY_S = 3600.0
 log = structlog.get_logger()
+
+
+class JobsLeft(TallybookError):
+    """Export jobs whose runs were given up before their end, by id."""
+
+    def __init__(self, job_ids: Sequence[str]) -> None:
+        super().__init__(
+            f"not brought to their end: {', '.join(job_ids)}; what is done stays done, the log has the reason, and the"
+            " next start goes on"
+        )
+        self.job_ids = job_ids
 
 
 @asynccontextmanager
@@ -57,10 +70,13 @@ async def serving(
     database = settings[0].database
     with present(Database(database.url), lease_s=database.lease_s) as presence:
         async with AsyncExitStack() as stack:
+            history = await stack.enter_async_context(
+                recording(presence.connections, clock, keep_days=database.keep_days)
+            )
             companies: dict[str, Company] = {}
             for each in settings:
                 opened = await stack.enter_async_context(
-                    company(each, clock=clock, observer=_pleo_called, presence=presence)
+                    company(each, clock=clock, observer=_pleo_called, presence=presence, history=history)
                 )
                 companies[opened.company_id] = opened
 
@@ -72,11 +88,11 @@ async def serving(
 
             engine = await stack.enter_async_context(launched(presence, export, pace=pace))
             metrics.build(VERSION)
-            yield engine, _pollers(engine, companies, settings, clock)
+            yield engine, _pollers(engine, companies, settings, clock, history)
 
 
 def _pollers(
-    engine: Engine, companies: Mapping[str, Company], settings: Sequence[Settings], clock: Clock
+    engine: Engine, companies: Mapping[str, Company], settings: Sequence[Settings], clock: Clock, history: Recorder
 ) -> Sequence[Poller]:
     return [
         Poller(
@@ -87,6 +103,7 @@ def _pollers(
             random.SystemRandom(),
             one.serve.poll_every_s,
             name=one.pleo.company_name or "",
+            seen=lambda job: history.seen(job.company_id, job.id, items=job.number_of_items),
         )
         for each, one in zip(companies.values(), settings, strict=True)
     ]
@@ -108,6 +125,7 @@ async def serve(
     Raises:
         SettingsError: a setting is wrong.
         PleoError: with `once`, Pleo could not be asked what is waiting for a company; the others are done.
+        JobsLeft: with `once`, a job did not come to its end.
         AccountingError: the books cannot be opened.
         StoreError: the database is in use, or cannot be used.
     """
@@ -133,6 +151,8 @@ async def serve(
                     await _first(stopping.wait(), engine.until_idle(clock))
                     if failed is not None:
                         raise failed
+                    if engine.left:
+                        raise JobsLeft(sorted(engine.left))
                 else:
                     ids = WebhookIds(engine.presence.connections)
                     routes = _routes(settings, standing, ids)

@@ -25,10 +25,12 @@ def test_names_and_ranks_sort_by_the_age_of_the_job() -> None:
     assert sorted(each.age_rank for each in jobs) == [each.age_rank for each in jobs]
 
 
-@pytest.mark.parametrize("year", [1970, 2019, 2020, 9999])
+@pytest.mark.parametrize("year", [1, 1969, 1970, 2019, 2020, 9999])
 def test_a_rank_is_always_one_the_engine_takes(year: int) -> None:
-    """1 to 2^31 - 1, however wrong the clock was that dated the job."""
-    assert 1 <= job(1, datetime(year, 1, 1, tzinfo=UTC)).age_rank < 2**31
+    """1 to 2^31 - 1, however wrong the clock was that dated the job; and its run has a name that can be read."""
+    dated = job(1, datetime(year, 1, 1, tzinfo=UTC))
+    assert 1 <= dated.age_rank < 2**31
+    assert rank_of(dated.run_name(0)) == dated.age_rank
 
 
 def test_a_name_tells_turn_and_rank() -> None:

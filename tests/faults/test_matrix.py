@@ -51,6 +51,22 @@ def test_bursts_that_outlast_all_patience_change_nothing_in_the_end(scenes: Scen
     carry(scenes, databases, cases, "in bursts")
 
 
+def test_a_server_that_leaves_a_job_unended_says_so(company: Scene, sqlite_files: SqliteFiles) -> None:
+    """`serve --once` gives a run up when Pleo takes no results for long: exit code 1; the next start ends the job."""
+
+    def plan(call: Call, moment: Moment) -> Fault | None:
+        return Fault(Kind.STATUS, 503) if call.label.startswith("pleo PUT") and moment is Moment.BEFORE else None
+
+    company.begin(sqlite_files.fresh())
+    job = company.press_export()
+    company.wire.plan = plan
+    assert company.serve_once(name="left").wait(120) == 1
+    assert f"not brought to their end: {job}" in company.said("left")
+    company.wire.renew()
+    matrix.until_final(company)
+    assert witness.count(company.evidence()).wrong == []
+
+
 @pytest.mark.parametrize("parts", [0, 1, 5])
 def test_books_that_break_down_within_a_write_end_complete(
     company: Scene, sqlite_files: SqliteFiles, parts: int

@@ -70,9 +70,10 @@ def login(
                         f"the login does not reach company {each.pleo.company_id}, so it is not kept: {error}"
                     ) from error
 
-    name, key_made = asyncio.run(access.log_in(settings, SystemClock(), ask=ask, reaches=reaches))
-    if key_made:
+    def key_made() -> None:
         typer.echo(f"Made a key in {settings.secrets.key_file}: keep a copy of it, apart from the database.")
+
+    name = asyncio.run(access.log_in(settings, SystemClock(), ask=ask, reaches=reaches, key_made=key_made))
     typer.echo(f"Logged in at Pleo as {name}; `tallybook check` tries it.")
 
 

@@ -51,12 +51,17 @@ def login_of(settings: Settings, clock: Clock) -> Login:
 
 
 async def log_in(
-    settings: Settings, clock: Clock, *, ask: Asker, reaches: Callable[[str], Awaitable[None]]
-) -> tuple[str, bool]:
+    settings: Settings,
+    clock: Clock,
+    *,
+    ask: Asker,
+    reaches: Callable[[str], Awaitable[None]],
+    key_made: Callable[[], None],
+) -> str:
     """Log in: ask a person, take the answer for tokens, see whom they reach, keep them; the login's name comes back.
 
     `reaches` tries an access token, before anything is kept. A key file that settings name and nobody has made is made,
-    which the second value tells.
+    which `key_made` is told, whatever comes after.
 
     Repeat: a new login takes the place of the old one.
     Raises:
@@ -64,10 +69,10 @@ async def log_in(
         PleoError: the person said no, Pleo refused, or could not be reached; what was kept before stays.
         StoreError: the database cannot be used.
     """
-    key_file, key_made = settings.secrets.key_file, False
+    key_file = settings.secrets.key_file
     if key_file is not None and settings.secrets.key is None and not key_file.exists():
         make_key_file(key_file)
-        key_made = True
+        key_made()
     login = login_of(settings, clock)
     await asyncio.to_thread(login.prepare)
     server = _server(settings, clock)
@@ -75,7 +80,7 @@ async def log_in(
     tokens: Tokens = await asyncio.to_thread(server.exchange, question, answered)
     await reaches(tokens.access_token)
     await asyncio.to_thread(login.keep, tokens)
-    return login.name, key_made
+    return login.name
 
 
 def _server(settings: Settings, clock: Clock) -> AuthorizationServer:

@@ -87,6 +87,7 @@ class Engine:
     _steps_running: int = 0
     _step_done: asyncio.Event = field(default_factory=asyncio.Event)
     _runs: dict[asyncio.Task[Any], str] = field(default_factory=dict)  # with the name of each
+    left: set[str] = field(default_factory=set)  # jobs whose last run here was given up before their end
 
     @property
     def running(self) -> set[str]:
@@ -199,13 +200,16 @@ class Engine:
                 report = await self.export(job.id, job.company_id, partial(self._checkpoint, job, name))
             event = report.event.event.value if report.event else None
             outcome = event or "without us"
+            self.left.discard(job.id)
         except JobInterrupted as interrupted:
             why = logs.reason(interrupted)
             log.warning("job_interrupted", job_id=job.id, company_id=job.company_id, why=why)
             outcome = "interrupted"
+            self.left.add(job.id)
             return {"ended": outcome}
         except RunBroken:
             outcome = "broken"
+            self.left.add(job.id)
             raise
         finally:
             if task is not None:

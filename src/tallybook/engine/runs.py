@@ -24,8 +24,8 @@ class Job:
 
     @property
     def created_at_ms(self) -> int:
-        """Milliseconds from 1970 to the job's creation, exact."""
-        return (self.created_at - _EPOCH) // timedelta(milliseconds=1)
+        """Milliseconds from 1970 to the job's creation, exact; 0 for what claims to be older."""
+        return max(0, (self.created_at - _EPOCH) // timedelta(milliseconds=1))
 
     @property
     def prefix(self) -> str:
