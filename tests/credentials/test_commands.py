@@ -80,7 +80,7 @@ class Office:
         async def reaches(access_token: str) -> None:
             assert self.pleo.reaches(access_token)
 
-        asyncio.run(access.log_in(self.settings(), SystemClock(), ask=ask, reaches=reaches))
+        asyncio.run(access.log_in(self.settings(), SystemClock(), ask=ask, reaches=reaches, key_made=lambda: None))
 
     def stored(self) -> bytes:
         """Everything the database's files hold."""
@@ -142,8 +142,9 @@ def test_a_browser_elsewhere_ends_at_an_address_that_is_pasted(office: Office) -
 
 
 def test_what_is_not_allowed_is_not_kept(office: Office) -> None:
-    """A person who says no, and a login that does not reach the company."""
+    """A person who says no, and a login that does not reach the company; that a key was made is told all the same."""
     ended = office("login", **office.browser(allow=False))
+    assert "Made a key in" in ended.out
     assert (ended.code, "access_denied" in ended.err) == (1, True)
     office.table["pleo"]["company_id"] = "5f0a1b2c-0000-4000-8000-00000000000c"
     ended = office("login", **office.browser())
