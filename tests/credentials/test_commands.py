@@ -97,7 +97,7 @@ def test_login_opens_the_browser_and_keeps_what_was_allowed(office: Office) -> N
     ended = office("login", **office.browser())
     assert ended.code == 0, ended.told
     assert "Logged in at Pleo as acme" in ended.out
-    assert "Made a key in" in ended.out
+    assert "Made a key in" in ended.err
     assert stat.S_IMODE((office.folder / "login-key").stat().st_mode) == 0o600
     key = (office.folder / "login-key").read_text(encoding="utf-8").strip()
     assert key not in ended.told
@@ -144,7 +144,7 @@ def test_a_browser_elsewhere_ends_at_an_address_that_is_pasted(office: Office) -
 def test_what_is_not_allowed_is_not_kept(office: Office) -> None:
     """A person who says no, and a login that does not reach the company; that a key was made is told all the same."""
     ended = office("login", **office.browser(allow=False))
-    assert "Made a key in" in ended.out
+    assert "Made a key in" in ended.err
     assert (ended.code, "access_denied" in ended.err) == (1, True)
     office.table["pleo"]["company_id"] = "5f0a1b2c-0000-4000-8000-00000000000c"
     ended = office("login", **office.browser())

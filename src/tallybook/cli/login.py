@@ -71,7 +71,8 @@ def login(
                     ) from error
 
     def key_made() -> None:
-        typer.echo(f"Made a key in {settings.secrets.key_file}: keep a copy of it, apart from the database.")
+        kept = f"Made a key in {settings.secrets.key_file}: keep a copy of it, apart from the database."
+        typer.echo(kept, err=True)
 
     name = asyncio.run(access.log_in(settings, SystemClock(), ask=ask, reaches=reaches, key_made=key_made))
     typer.echo(f"Logged in at Pleo as {name}; `tallybook check` tries it.")
