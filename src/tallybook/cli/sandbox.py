@@ -70,6 +70,7 @@ def serve(
                 f"  company       {address.company_id}\n"
                 f"  API key       {address.api_key}\n"
                 f"  access token  {address.access_token}\n"
+                f"Its export page, to click:     {address.url}/\n"
                 f"Press its Export button:       curl -X POST {address.url}/_sandbox/exports\n"
                 f"Everything it can be told to:  {address.url}/openapi.json"
             )

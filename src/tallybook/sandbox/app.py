@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI app: Pleo's API, the files and the controls, each error in Pleo's own shape."""
+"""The sandbox as an ASGI app: Pleo's API, the files, the controls, each error in Pleo's own shape; and the pages."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +11,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
 
 from tallybook.clock import Clock
+from tallybook.pages import static_files
 from tallybook.sandbox.api import (
     controls,
+    controls_mending,
     controls_oauth,
     controls_traffic,
     controls_webhooks,
@@ -30,6 +32,8 @@ from tallybook.sandbox.errors import OAuthRefusal, Refusal
 from tallybook.sandbox.rules import Profile
 from tallybook.sandbox.sandbox import Sandbox
 from tallybook.sandbox.store import Store
+from tallybook.sandbox.webapp import expense_pages, job_pages, lane_pages
+from tallybook.sandbox.webapp.answers import OwnPagesOnly, is_for_a_page, refused
 from tallybook.sandbox.worlds import Founding
 
 _DESCRIPTION: Final = """A local Pleo for tests and demonstrations: the export API (v3) and webhook subscriptions (v1)
@@ -73,10 +77,16 @@ def create_app(
     app.include_router(oauth.installations, tags=["OAuth 2.0"])
     app.include_router(files.router, tags=["Files"])
     app.include_router(controls.router, tags=["Sandbox"])
+    app.include_router(controls_mending.router, tags=["Sandbox"])
     app.include_router(controls_traffic.router, tags=["Sandbox"])
     app.include_router(controls_webhooks.router, tags=["Sandbox"])
     app.include_router(controls_oauth.router, tags=["Sandbox"])
+    app.include_router(lane_pages.router)
+    app.include_router(job_pages.router)
+    app.include_router(expense_pages.router)
+    app.router.routes.append(static_files())
     app.add_middleware(Traffic, sandbox=sandbox)
+    app.add_middleware(OwnPagesOnly)
     # A page in this machine's browser may not reach the controls under a name of its own (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     app.openapi = lambda: describe(app, profile)  # type: ignore[method-assign]
@@ -95,9 +105,11 @@ def _exception_info(status: int, error_type: str, message: str, headers: Any = N
     return PleoResponse(json_text({"type": error_type, "message": message}), status, headers=headers)
 
 
-async def _answer_refusal(_: Request, refusal: Exception) -> Response:
+async def _answer_refusal(request: Request, refusal: Exception) -> Response:
     if not isinstance(refusal, Refusal):
         raise refusal
+    if is_for_a_page(request):
+        return refused(request, refusal)
     headers = {"www-authenticate": 'Bearer, Basic realm="Pleo"'} if refusal.status == 401 else None  # noqa: PLR2004
     return _exception_info(refusal.status, refusal.type, refusal.message, headers)
 
@@ -108,7 +120,9 @@ async def _answer_oauth_refusal(_: Request, refusal: Exception) -> Response:
     return oauth.answer_oauth_refusal(refusal)
 
 
-async def _answer_invalid(_: Request, error: Exception) -> Response:
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    if is_for_a_page(request):
+        return refused(request, Refusal(404, "NOT_FOUND", f"The address {request.url.path} leads nowhere."))
     # The definition knows no 422 for malformed requests: there it means a job's state.
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     return _exception_info(400, "BAD_REQUEST", validation_message(problems))
@@ -119,6 +133,8 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         raise error
     names = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
     message = f"{error.detail}: {request.method} {request.url.path}"
+    if is_for_a_page(request):
+        return refused(request, Refusal(error.status_code, "NOT_FOUND", message))
     headers = dict(error.headers or {})
     if "Allow" in headers and (methods := methods_of(request.url.path)):
         headers["Allow"] = ", ".join(methods)  # the framework names those of one route only

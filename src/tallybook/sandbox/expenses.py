@@ -6,7 +6,7 @@ Source: definition GET /v3/export-items; help centre on the lanes of the export 
 import json
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,12 +103,23 @@ def _insert(db: sqlite3.Connection, entry_id: str, kept: KeptDocument, lane: str
         db.execute("UPDATE jobs SET number_of_documents = number_of_documents + 1 WHERE number = ?", (job,))
 
 
-def patch_expense(db: sqlite3.Connection, world: World, entry_id: str, patch: Any) -> None:
+def patch_expense(db: sqlite3.Connection, world: World, now_s: float, entry_id: str, patch: Any) -> None:
     """Change an expense by a JSON merge patch, as a bookkeeper edits it; allowed unless a running job holds it.
 
-    Repeat: safe, a merge patch leads to the same document.
+    Repeat: safe, a merge patch leads to the same document; the change is written down again.
     Raises:
         Refusal: 404, no such expense; 409, its job is not finished; 400, it is no JSON object.
+    """
+    rewrite_expense(db, world, entry_id, lambda document: exact_json.merge_patch(document, patch))
+    note_mend(db, now_s, entry_id, "Edited.")
+
+
+def rewrite_expense(db: sqlite3.Connection, world: World, entry_id: str, change: Callable[[Any], Any]) -> None:
+    """Replace every document of an entry by what `change` makes of it; allowed unless a running job holds it.
+
+    Repeat: changes it again.
+    Raises:
+        Refusal: 404, no such expense; 409, its job is not finished; 400, what came out is no JSON object.
     """
     rows = db.execute(
         "SELECT seq, document, vendor_part, job FROM expenses JOIN documents USING (seq)"
@@ -120,20 +131,19 @@ def patch_expense(db: sqlite3.Connection, world: World, entry_id: str, patch: An
     if any(job is not None for *_, job in rows):
         raise Refusal(409, "EXPENSE_LOCKED", f"Expense {entry_id} is in a running export job and cannot be changed.")
     for seq, text, vendor_part, _ in rows:
-        _patch_row(db, world, entry_id, (seq, text, vendor_part), patch)
+        document = documents.whole(KeptDocument(text, vendor_part), world.links)
+        _write_document(db, world, entry_id, seq, change(document))
 
 
-def _patch_row(db: sqlite3.Connection, world: World, entry_id: str, row: tuple[int, str, str], patch: Any) -> None:
-    seq, text, vendor_part = row
-    patched = exact_json.merge_patch(documents.whole(KeptDocument(text, vendor_part), world.links), patch)
-    if not isinstance(patched, dict):
+def _write_document(db: sqlite3.Connection, world: World, entry_id: str, seq: int, document: Any) -> None:
+    if not isinstance(document, dict):
         raise bad_request("An expense stays a JSON object; a merge patch of one is itself an object.")
-    kept = documents.keep(patched, entry_id, world.links, exact_json.write)
+    kept = documents.keep(document, entry_id, world.links, exact_json.write)
     db.execute("UPDATE documents SET document = ?, vendor_part = ? WHERE seq = ?", (kept.text, kept.vendor_part, seq))
     db.execute("UPDATE expenses SET type = ?, dated = ? WHERE seq = ?", (kept.type, kept.dated, seq))
 
 
-def mend_expenses(db: sqlite3.Connection, world: World) -> list[tuple[str, str]]:
+def mend_expenses(db: sqlite3.Connection, world: World, now_s: float) -> list[tuple[str, str]]:
     """Apply every planned mend, as a bookkeeper who reads the reasons; return (entry id, what was done).
 
     Expenses held by a running job are left for later.
@@ -144,10 +154,20 @@ def mend_expenses(db: sqlite3.Connection, world: World) -> list[tuple[str, str]]
         "SELECT seq, entry_id, document, vendor_part, mend, mend_note FROM expenses JOIN documents USING (seq)"
         " WHERE mend IS NOT NULL AND job IS NULL ORDER BY seq"
     ).fetchall()
-    for seq, entry_id, text, vendor_part, mend, _ in rows:
-        _patch_row(db, world, entry_id, (seq, text, vendor_part), exact_json.read(mend))
+    for seq, entry_id, text, vendor_part, mend, note in rows:
+        document = documents.whole(KeptDocument(text, vendor_part), world.links)
+        _write_document(db, world, entry_id, seq, exact_json.merge_patch(document, exact_json.read(mend)))
+        note_mend(db, now_s, entry_id, note or "Mended as planned.")
     db.execute("UPDATE expenses SET mend = NULL, trouble = NULL WHERE mend IS NOT NULL AND job IS NULL")
     return [(entry_id, note or "") for _, entry_id, *_, note in rows]
+
+
+def note_mend(db: sqlite3.Connection, now_s: float, entry_id: str, what: str) -> None:
+    """Write down what was changed about an expense, and when.
+
+    Repeat: a second note.
+    """
+    db.execute("INSERT INTO mends (at, entry_id, what) VALUES (?, ?, ?)", (now_s, entry_id, what))
 
 
 def move_to_lane(db: sqlite3.Connection, entry_ids: Sequence[str] | None, lane: Lane) -> int:

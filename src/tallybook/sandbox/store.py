@@ -38,6 +38,10 @@ CREATE INDEX IF NOT EXISTS expenses_by_entry ON expenses (entry_id);
 CREATE INDEX IF NOT EXISTS expenses_by_job ON expenses (job) WHERE job IS NOT NULL;
 CREATE INDEX IF NOT EXISTS expenses_by_lane ON expenses (lane);
 CREATE INDEX IF NOT EXISTS expenses_to_mend ON expenses (seq) WHERE mend IS NOT NULL;
+CREATE TABLE IF NOT EXISTS mends (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, entry_id TEXT NOT NULL, what TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS mends_by_entry ON mends (entry_id);
 CREATE TABLE IF NOT EXISTS jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,

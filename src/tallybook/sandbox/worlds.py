@@ -16,7 +16,7 @@ from tallybook.sandbox.rules import Lane
 DEMO_ITEMS: Final = 100
 _ROWS_AT_ONCE: Final = 500  # of a large world only so many expenses are in memory
 _TABLES: Final = (
-    *("expenses", "documents", "jobs", "job_items", "effects", "tokens", "journal", "journal_counts"),
+    *("expenses", "documents", "mends", "jobs", "job_items", "effects", "tokens", "journal", "journal_counts"),
     *("subscriptions", "subscription_activities", "deliveries"),
     *("oauth_codes", "oauth_tokens"),
 )

@@ -212,7 +212,7 @@ async def patch_expense(request: Request, sandbox: SandboxHere, entryId: UuidTex
     """Change an expense by a JSON merge patch (RFC 7396), as a bookkeeper edits it."""
     patch = exact_json.read(_decoded(await body_text(request, CONTROL_BYTES_MAX)))
     await sandbox.store.run(jobs.unfinished_job, sandbox.now_s())
-    await sandbox.store.run(expenses.patch_expense, sandbox.world, entryId, patch)
+    await sandbox.store.run(expenses.patch_expense, sandbox.world, sandbox.now_s(), entryId, patch)
     return PleoResponse(_expense_text(await sandbox.store.run(expenses.read_expense, entryId)))
 
 
@@ -220,7 +220,7 @@ async def patch_expense(request: Request, sandbox: SandboxHere, entryId: UuidTex
 async def mend(sandbox: SandboxHere) -> Json:
     """Apply every planned mend, as a bookkeeper would who reads the reasons."""
     await sandbox.store.run(jobs.unfinished_job, sandbox.now_s())
-    mended = await sandbox.store.run(expenses.mend_expenses, sandbox.world)
+    mended = await sandbox.store.run(expenses.mend_expenses, sandbox.world, sandbox.now_s())
     return {"mended": [{"id": entry_id, "what": what} for entry_id, what in mended]}
 
 

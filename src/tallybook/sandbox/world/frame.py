@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tallybook.sandbox.world import chart
+from tallybook.sandbox.world import chart, choices
 from tallybook.sandbox.world.amounts import converted, net_and_tax, step
-from tallybook.sandbox.world.draws import between, named_uuid, new_uuid, pick, stream
+from tallybook.sandbox.world.draws import between, new_uuid, pick, stream
 from tallybook.sandbox.world.studio import Company, Employee, Wallet, company
 from tallybook.sandbox.world.suppliers import Supplier
 
@@ -60,15 +60,15 @@ class Frame:
         self._items = items
         self._entry_ids = stream(seed, "entry ids")
         self._line_ids = stream(seed, "line ids")
-        self._accounts = {code: _account(seed, code) for code in chart.ACCOUNTS}
+        self._accounts = {code: choices.account(seed, code) for code in chart.ACCOUNTS}
         self._tags = {
-            f"{group}/{code}": {"code": code, "groupCode": group, "id": named_uuid(seed, f"tag {group} {code}")}
+            f"{group}/{code}": choices.tag(seed, group, code)
             for group, (_, tags) in chart.TAG_GROUPS.items()
             for code in tags
         }
         self._projects = [f"PROJ/{code}" for code in chart.TAG_GROUPS["PROJ"][1]]
-        self._tax_ids = {code: named_uuid(seed, f"tax {code}") for code in chart.TAX_CODES}
-        self._vendors = {code: _vendor(seed, vendor) for code, vendor in chart.VENDORS.items()}
+        self._taxes = {code: choices.tax(seed, code) for code in chart.TAX_CODES}
+        self._vendors = {code: choices.vendor(seed, code) for code in chart.VENDORS}
         self._days = [(FIRST_DAY + timedelta(days=day)).strftime("%Y-%m-%d") for day in range(DAYS)]
 
     def begin(self) -> None:
@@ -196,15 +196,8 @@ class Frame:
             wallet_net, wallet_tax = net_and_tax(wallet_value, paid.wallet.currency, code.percent, code.kind)
             tax = {
                 "amount": _money(paid, tax_value, wallet_tax),
-                "code": code.code,
-                "id": self._tax_ids[plan.tax],
-                "rate": code.percent / 100,
-                "type": code.kind,
+                **self._taxes[plan.tax],
             }
-            if code.ingoing_account:
-                tax["ingoingTaxAccount"] = code.ingoing_account
-            if code.outgoing_account:
-                tax["outgoingTaxAccount"] = code.outgoing_account
         return {
             "account": dict(self._accounts[plan.account]),
             "accountingEntryLineId": new_uuid(self._line_ids),
@@ -232,15 +225,6 @@ def _money(paid: Paid, value: int, wallet_value: int) -> Json:
     }
 
 
-def _account(seed: int, code: str) -> Json:
-    return {
-        "code": code,
-        "id": named_uuid(seed, f"account {code}"),
-        "identifier": chart.account_identifier(code),
-        "name": chart.ACCOUNTS[code],
-    }
-
-
 def _supplier(supplier: Supplier | None, name: str | None) -> Json | None:
     if supplier:
         return {
@@ -254,19 +238,3 @@ def _supplier(supplier: Supplier | None, name: str | None) -> Json | None:
     if name is None:
         return None
     return {"account": None, "categoryCode": None, "code": None, "country": None, "name": name, "taxIdentifier": None}
-
-
-def _vendor(seed: int, vendor: chart.Vendor) -> Json:
-    keys = {
-        "code": vendor.code,
-        "externalId": chart.vendor_external_id(seed, vendor.code),
-        "taxRegistrationNumber": vendor.tax_registration_number,
-        "registrationNumber": vendor.registration_number,
-    }
-    shown = {key: keys[key] for key in vendor.shows if keys[key]}
-    return {
-        "country": vendor.country,
-        "defaultCurrency": vendor.currency,
-        "id": named_uuid(seed, f"vendor {vendor.code}"),
-        "name": vendor.name,
-    } | shown

@@ -52,6 +52,16 @@ def receipt(document: Json, position: int) -> bytes:
     return _padded_pdf(_pdf(texts), declared["size"])
 
 
+def preview(document: Json, position: int) -> bytes:
+    """Draw the same file as a small JPEG, whatever its type and size, for a page to show.
+
+    Repeat: the same bytes for the same document.
+    """
+    file = io.BytesIO()
+    _drawn_photo(_texts(document, position)).save(file, "JPEG", quality=60)
+    return file.getvalue()
+
+
 def _texts(document: Json, position: int) -> list[tuple[str, str]]:
     """Give what the receipt shows, from top to bottom: pairs of left and right text, the supplier's name first."""
     supplier = _at(document, "supplier", "name") or _at(document, "vendor", "name")
@@ -138,7 +148,7 @@ def _comments(size: int) -> bytes:
     return line * whole + (b"%" + b"." * (rest - 2) + b"\n" if rest > 1 else b"\n" * rest)
 
 
-def _photo(texts: list[tuple[str, str]], size: int) -> bytes:
+def _drawn_photo(texts: list[tuple[str, str]]) -> Image.Image:
     image = Image.new("L", _PHOTO_SIZE, _PAPER)
     draw = ImageDraw.Draw(image)
     large, small = _font(17), _font(12)
@@ -148,6 +158,11 @@ def _photo(texts: list[tuple[str, str]], size: int) -> bytes:
         draw.text((22, row), left, font=small, fill=_INK)
         draw.text((_PHOTO_SIZE[0] - 22, row), right, font=small, fill=_INK, anchor="ra")
         row += 20
+    return image
+
+
+def _photo(texts: list[tuple[str, str]], size: int) -> bytes:
+    image = _drawn_photo(texts)
     for quality in (60, 40, 20, 8):
         file = io.BytesIO()
         image.save(file, "JPEG", quality=quality)

@@ -52,6 +52,11 @@ class Company:
     teams: tuple[Team, ...]
     employees: tuple[Employee, ...]
 
+    @property
+    def bookkeeper(self) -> Employee:
+        """Who sits before the export page."""
+        return next(employee for employee in self.employees if employee.team.code == "OPS")
+
 
 _TEAMS = (
     ("Brand & Identity", "BRA", "110"),
