@@ -1,10 +1,12 @@
 """The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
 
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +23,8 @@ from tallybook.engine import lane
 from tallybook.engine.guard import GuardedBooks
 from tallybook.engine.presence import Presence, present_inline
 from tallybook.errors import SettingsError
+from tallybook.history.recorder import Recorder, recording
+from tallybook.history.recording import pleo_called
 from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
 from tallybook.pleo import auth
@@ -28,13 +32,14 @@ from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
 from tallybook.pleo.errors import JobStatusUnprocessable, PleoError
 from tallybook.pleo.models import ExportJob
 from tallybook.pleo.receipts import ReceiptDownloader
-from tallybook.postings.journal import Journal
+from tallybook.postings.journal import Journal, empty_journal
 from tallybook.settings import Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
 from tallybook.steps import step3_retrieve_items as step3
 from tallybook.steps import step4_fetch_data as step4
 from tallybook.store.database import Database, migrated
+from tallybook.store.pauses import Pauses
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 from tallybook.workplace import workplace
 
@@ -100,13 +105,15 @@ def pleo_client(
         auth=_authentication(settings, clock) if access_token is None else auth.bearer(access_token),
         clock=clock,
         random=random.SystemRandom(),
-        timeouts=Timeouts(
-            connect_s=pleo.connect_timeout_s, read_s=pleo.read_timeout_s, whole_call_s=pleo.call_timeout_s
-        ),
+        timeouts=_timeouts(settings, pleo.call_timeout_s),
         event_id_fields=pleo.event_id_fields,
         observer=observer,
         before_write=may_write,
     )
+
+
+def _timeouts(settings: Settings, whole_call_s: float) -> Timeouts:
+    return Timeouts(settings.pleo.connect_timeout_s, settings.pleo.read_timeout_s, whole_call_s)
 
 
 def _authentication(settings: Settings, clock: Clock) -> httpx.Auth:
@@ -141,10 +148,11 @@ async def company(
     clock: Clock | None = None,
     observer: Callable[[CallRecord], None] | None = None,
     presence: Presence | None = None,
+    history: Recorder | None = None,
 ) -> AsyncIterator[Company]:
     """Open everything an export needs, and give it back at the end.
 
-    `presence` is a worker's place at the database; without one, this is an export outside a server.
+    `presence` is a worker's place at the database, with its `history`; without one, this is an export outside a server.
 
     Repeat: without a presence on PostgreSQL refused while the first one lasts.
     Raises:
@@ -160,42 +168,84 @@ async def company(
             presence = stack.enter_context(present_inline(Database(database.url), "run", lease_s=database.lease_s))
             if presence.database.shared:
                 await lane.take_by_hand(presence, settings.pleo.company_id.lower())
+            history = await stack.enter_async_context(
+                recording(presence.connections, clock, keep_days=settings.database.keep_days)
+            )
         alone = not presence.database.shared  # where the database is shared, it is the lane that keeps others out
         spool = stack.enter_context(workplace(settings.pleo.base_url, settings.pleo.company_id, alone=alone))
-        pleo = pleo_client(settings, clock, observer=observer, may_write=presence.may_write)
-        stack.push_async_callback(pleo.aclose)
-        books = open_books(settings)
-        stack.push_async_callback(books.aclose)
-        books = GuardedBooks(books, presence.may_write)
-        receipts = ReceiptDownloader(
-            allowed_hosts=settings.pleo.receipt_hosts,
-            insecure_hosts=settings.pleo.receipt_hosts_insecure,
-            size_bytes_max=settings.pleo.receipt_size_bytes_max,
-            timeouts=Timeouts(
-                connect_s=settings.pleo.connect_timeout_s,
-                read_s=settings.pleo.read_timeout_s,
-                whole_call_s=settings.pleo.receipt_timeout_s,
-            ),
-            clock=clock,
-            random=random.SystemRandom(),
-            at_once=settings.pleo.receipts_at_once,
-        )
-        stack.push_async_callback(receipts.aclose)
-        yield Company(
-            company_id=settings.pleo.company_id.lower(),
-            pleo=pleo,
-            books=books,
-            receipts=receipts,
-            rules=rules(settings, books.capabilities),
-            clock=clock,
-            spool=spool,
-            journal=Journal(presence.connections, run=presence.worker),
-            books_name=f"{settings.books.adapter}:{books.capabilities.identity}",
-            on_changed=settings.books.on_changed,
-            page_size=settings.pleo.page_size,
-            items_per_update=settings.pleo.items_per_update,
-            quiet_s_max=settings.pleo.update_within_s,
-        )
+        journal = Journal(presence.connections, run=presence.worker)
+
+        def observe(call: CallRecord) -> None:
+            for told in (pleo_called, observer):
+                if told is not None:
+                    told(call)
+
+        made = _furnished(stack, settings, clock, journal, spool, observer=observe, may_write=presence.may_write)
+        yield replace(made, history=history)
+
+
+@asynccontextmanager
+async def onlooker(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Company]:
+    """Open what an export works with, only to look, also beside a server: a write is refused before it is sent.
+
+    Repeat: safe.
+    Raises:
+        StoreError: the database cannot be used.
+        SettingsError: a setting is wrong.
+        AccountingError: the books cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(posting_journal(settings))
+        if journal is None:
+            journal = stack.enter_context(empty_journal())
+        yield _furnished(stack, settings, clock or SystemClock(), journal, Path(os.devnull), may_write=_refuse_to_write)
+
+
+def _refuse_to_write() -> None:
+    raise AssertionError("who only looks was about to write")
+
+
+def _furnished(
+    stack: AsyncExitStack,
+    settings: Settings,
+    clock: Clock,
+    journal: Journal,
+    spool: Path,
+    *,
+    observer: Callable[[CallRecord], None] | None = None,
+    may_write: Callable[[], None],
+) -> Company:
+    pleo = pleo_client(settings, clock, observer=observer, may_write=may_write)
+    stack.push_async_callback(pleo.aclose)
+    books = open_books(settings)
+    stack.push_async_callback(books.aclose)
+    guarded = GuardedBooks(books, may_write)
+    receipts = ReceiptDownloader(
+        allowed_hosts=settings.pleo.receipt_hosts,
+        insecure_hosts=settings.pleo.receipt_hosts_insecure,
+        size_bytes_max=settings.pleo.receipt_size_bytes_max,
+        timeouts=_timeouts(settings, settings.pleo.receipt_timeout_s),
+        clock=clock,
+        random=random.SystemRandom(),
+        at_once=settings.pleo.receipts_at_once,
+    )
+    stack.push_async_callback(receipts.aclose)
+    return Company(
+        company_id=settings.pleo.company_id.lower(),
+        pleo=pleo,
+        books=guarded,
+        receipts=receipts,
+        rules=rules(settings, guarded.capabilities),
+        clock=clock,
+        spool=spool,
+        journal=journal,
+        pauses=Pauses(journal.connections),
+        books_name=f"{settings.books.adapter}:{guarded.capabilities.identity}",
+        on_changed=settings.books.on_changed,
+        page_size=settings.pleo.page_size,
+        items_per_update=settings.pleo.items_per_update,
+        quiet_s_max=settings.pleo.update_within_s,
+    )
 
 
 @asynccontextmanager

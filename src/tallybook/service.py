@@ -1,6 +1,7 @@
 """The service: the durable engine with everything that serves it; `tallybook serve`, put together."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from tallybook import receiver
 from tallybook.app import company
 from tallybook.clock import Clock, SystemClock
+from tallybook.console.desk import Desk
+from tallybook.console.site import console
 from tallybook.engine.engine import VERSION, Engine, Pace, launched
 from tallybook.engine.poll import Poller
 from tallybook.engine.presence import present
@@ -155,7 +158,7 @@ async def serve(
                         raise JobsLeft(sorted(engine.left))
                 else:
                     ids = WebhookIds(engine.presence.connections)
-                    routes = _routes(settings, standing, ids)
+                    routes = [*_routes(settings, standing, ids), *_console(settings, standing, engine)]
                     # Entered outside the engine: it lets callers go while the engine lets steps finish.
                     server = await stack.enter_async_context(listening(listener, routes))
                     log.info("serving", worker=worker, companies=served, address=server.url)
@@ -193,6 +196,19 @@ def _routes(settings: Sequence[Settings], standing: Standing, ids: WebhookIds) -
 
     heard = receiver.Receiver(SigningSecrets(secrets), standing.clock, enqueue, shared=ids)
     return [*endpoints.routes(), *receiver.routes(heard)]
+
+
+def _console(settings: Sequence[Settings], standing: Standing, engine: Engine) -> list[BaseRoute]:
+    """Give the console: to this machine as it is, to others only behind a password."""
+    first = settings[0]
+    password_hash = first.console.hash()
+    if not first.console.show:
+        return []
+    if password_hash is None and not is_loopback(first.serve.host):
+        log.warning("console_not_shown", why="serve.listen is more than this machine; set console.password_hash")
+        return []
+    connections = engine.presence.connections
+    return [console(Desk(settings, standing.clock, connections, standing, os.environ, password_hash))]
 
 
 async def _forget(ids: WebhookIds, clock: Clock) -> None:

@@ -26,8 +26,9 @@ from tallybook.bookkeeping.rules import Rules
 from tallybook.clock import Clock
 from tallybook.deadline import Deadline, JobOver
 from tallybook.errors import SettingsError, TallybookError
-from tallybook.failure_reasons import reasons
-from tallybook.outcome import FinalEvent, ItemResult, JobReport, failed, one_line
+from tallybook.history.recorder import Recorder as History
+from tallybook.history.recording import JobRecording
+from tallybook.outcome import FinalEvent, ItemResult, JobReport, failed
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.errors import JobEventConflict, JobStatusUnprocessable, MissingContraAccounts
 from tallybook.pleo.models import JobEvent, JobFailureReason, JobStatus
@@ -43,11 +44,13 @@ from tallybook.steps import step4_fetch_data as step4
 from tallybook.steps import step5_record as step5
 from tallybook.steps import step6_update_items as step6
 from tallybook.steps import step7_complete_job as step7
+from tallybook.store.pauses import Pauses
 from tallybook.telemetry import metrics
 
 Json = Mapping[str, Any]
 log = structlog.get_logger()
 CLOSING_S = 1.0
+STOPPED = "stopped between pages; run again and it goes on from here"
 
 
 class Checkpoint(Protocol):
@@ -77,8 +80,10 @@ class Company:
     clock: Clock
     spool: Path  # folder for receipts on their way
     journal: Journal
+    pauses: Pauses
     books_name: str  # the adapter, and which books it writes to: what the journal's postings are about
     on_changed: OnChanged = OnChanged.FAIL
+    history: History | None = None  # what the console shows of jobs is told to it
     page_size: int = 100
     items_per_update: int = 100
     quiet_s_max: float = 240.0  # a job that Pleo hears nothing of expires; ours hears of it every five minutes at least
@@ -117,15 +122,18 @@ async def export_job(
     Raises:
         JobInterrupted: Pleo did not answer, or did not take some results; the job stays in progress, call again.
     """
-    run = _Run(company, job_id, progress)
-    try:
-        return await _seven_steps(run, checkpoint, stopping)
-    except TallybookError as error:
-        going_on = "; the next run goes on from here" if run.is_ours else ""
-        raise JobInterrupted(run.report(None, f"{error}{going_on}")) from error
-    finally:
-        metrics.job_over(company.company_id)
-        await run.aclose()
+    with JobRecording(company.history, company.company_id, job_id) as recording:
+        run = _Run(company, job_id, progress, recording)
+        try:
+            report = await _seven_steps(run, partial(recording.noted, checkpoint), stopping)
+        except TallybookError as error:
+            going_on = "; the next run goes on from here" if run.is_ours else ""
+            raise JobInterrupted(run.report(None, f"{error}{going_on}")) from error
+        finally:
+            metrics.job_over(company.company_id)
+            await run.aclose()
+        recording.ended(report.event, note=report.note, goes_on=report.note in {STOPPED, step1.PAUSED})
+        return report
 
 
 async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[], bool]) -> JobReport:
@@ -138,7 +146,7 @@ async def _seven_steps(run: "_Run", checkpoint: Checkpoint, stopping: Callable[[
     passed: set[str] = set()
     while final is None:
         if stopping():
-            return run.report(None, "stopped between pages; run again and it goes on from here")
+            return run.report(None, STOPPED)
         page = await checkpoint(f"3-6 page {number}", partial(run.page, number, after))
         if page["note"]:
             return run.report(None, page["note"])
@@ -158,8 +166,10 @@ class _Run:
     final event once it is known.
     """
 
-    def __init__(self, company: Company, job_id: str, progress: Callable[[Progress], None]) -> None:
-        self.company, self.job_id, self.progress = company, job_id, progress
+    def __init__(
+        self, company: Company, job_id: str, progress: Callable[[Progress], None], recording: JobRecording
+    ) -> None:
+        self.company, self.job_id, self.progress, self.recording = company, job_id, progress, recording
         self.rules, self.job_company_id = company.rules, company.company_id
         self.is_ours, self._resumed, self._items_announced = False, False, 0
         self._started_here = False  # nothing of the job can be in the books yet that is not reported
@@ -180,10 +190,10 @@ class _Run:
         )
 
     async def start(self) -> Json:
-        job = await step1.start(self.company.pleo, self.job_id)
-        if job.status not in step1.ELIGIBLE:
-            was = {"note": f"the job was final already ({job.status}); there was nothing to do"}
-            return was | {"completed": job.status == JobStatus.COMPLETED, "items": job.number_of_items}
+        paused = await self.company.pauses.of(self.company.company_id) is not None
+        job = await step1.start(self.company.pleo, self.job_id, paused=paused)
+        if note := step1.nothing_to_start(job, paused=paused):
+            return {"note": note, "completed": job.status == JobStatus.COMPLETED, "items": job.number_of_items}
         self._started_here = job.status == JobStatus.PENDING
         self.deadline.learned(job)
         if self._started_here:
@@ -201,6 +211,7 @@ class _Run:
         self.job_company_id, self._resumed = started["company_id"], started["resumed"]
         self._items_announced, self.is_ours = started["items"], True
         metrics.job_expires(self.company.company_id, lambda: self.deadline.left_s)
+        self.recording.started(items=started["items"], left_s=lambda: self.deadline.left_s)
 
     async def validate(self) -> Json:
         company = self.company
@@ -236,6 +247,8 @@ class _Run:
                 ahead = asyncio.create_task(self._prepare(number + 1, page.data.next_cursor))
                 self._ahead = (number + 1, ahead)
             recorder = await self._records()
+            planned = {key.entry_id: each.entry for key, each in page.prepared.bookings.items()}
+            self.recording.planned(page.data.items, planned)
             await self.deadline.require_open()
             await self._report([*page.failed, *await recorder.record(page.prepared)])
             while page.data.next_cursor is None and worklist:
@@ -303,18 +316,8 @@ class _Run:
 
     async def _records(self) -> step5.Recorder:
         if self._recorder is None:
-            company = self.company
-            self._recorder = step5.Recorder(
-                writer=EntryWriter(
-                    company.books, company.journal, books=company.books_name, job_id=self.job_id, clock=company.clock
-                ),
-                rules=self.rules,
-                known=Books(self._reference or await company.books.reference_data()),
-                receipts=company.receipts,
-                spool=company.spool / self.job_id,
-                clock=company.clock,
-                on_changed=company.on_changed,
-            )
+            known = self._reference or await self.company.books.reference_data()
+            self._recorder = recorder(self.company, self.job_id, self.rules, known)
         return self._recorder
 
     async def _prepared(self, number: int, after: str | None) -> "_Page":
@@ -347,18 +350,34 @@ class _Run:
         worklist = await self._items()
         await self._reporter.report(worklist, results)
         tally = worklist.tally
-        self.progress(Progress(self.job_id, tally.items + len(worklist), tally.successful, tally.failed))
+        told = Progress(self.job_id, tally.items + len(worklist), tally.successful, tally.failed)
+        self.recording.reported(results, items=told.items, successful=told.successful, failed=told.failed)
+        self.progress(told)
 
     async def _blocked(self, error: TallybookError) -> Json:
         """End a job that cannot go on: as a whole if nothing was exported, else by failing what is left of it."""
         untouched = not self._resumed and self._worklist is None  # a job just started: no need to read its items
         worklist = step3.Worklist() if untouched else await self._items()
         if not worklist.tally.successful:
-            reason = reasons(error).job or JobFailureReason.VALIDATION_FAILURE
-            return _json(FinalEvent(JobEvent.FAILED, reason, one_line(error)))
+            return _json(step7.blocked(error))
         while worklist:
             await self._report([failed(entry_id, error) for entry_id in worklist.first(self.company.page_size)])
         return await self.decide()
+
+
+def recorder(company: Company, job_id: str, rules: Rules, known: ReferenceData) -> step5.Recorder:
+    """Make step 5 for a job; `rules` are the job's own, `known` is what the books know."""
+    return step5.Recorder(
+        writer=EntryWriter(
+            company.books, company.journal, books=company.books_name, job_id=job_id, clock=company.clock
+        ),
+        rules=rules,
+        known=Books(known),
+        receipts=company.receipts,
+        spool=company.spool / job_id,
+        clock=company.clock,
+        on_changed=company.on_changed,
+    )
 
 
 @dataclass(slots=True)

@@ -36,7 +36,8 @@ from tallybook.cli import run, serve  # noqa: F401 - what they import is importe
 from tallybook.clock import SystemClock
 
 _ATTEMPTS_WAIT_S = 60
-_NOT_A_POINT = ("presence.py", "takeover.py")  # threads of their own, which pass no point of a run
+# Threads of their own, which pass no point of a run.
+_NOT_A_POINT = ("presence.py", "takeover.py", "history/recorder.py", "history/notes.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def details_of(item: ExportItem, supplier_amount: Money | None, mapping: CodeMap
         service_to_on=period.to.date() if period else None,
         supplier_amount=supplier_amount,
         reconciled_references=_lines(extra.reconciled_entries),
-        source_url=_source_url(item.links),
+        source_url=source_url(item.links),
     )
 
 
@@ -65,7 +65,8 @@ def _lines(texts: tuple[str | None, ...] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in found if text))
 
 
-def _source_url(links: Mapping[str, Any]) -> str | None:
+def source_url(links: Mapping[str, Any]) -> str | None:
+    """Give the address of an export item in Pleo's web app; None where its links name none that is one."""
     # Definition LinksResponse: three maps (api, mobile, web), each with the one entry `exportItem`.
     web = links.get("web")
     url = web.get("exportItem") if isinstance(web, Mapping) else None

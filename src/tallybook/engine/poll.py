@@ -6,6 +6,7 @@ webhook that lies makes us look and no more.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -16,7 +17,9 @@ from tallybook.engine.engine import Engine
 from tallybook.engine.runs import Job
 from tallybook.errors import TallybookError
 from tallybook.pleo.client import PleoClient
+from tallybook.pleo.models import ExportJob, JobStatus
 from tallybook.steps import step1_detect_and_start as step1
+from tallybook.store.pauses import Pause, Pauses
 from tallybook.telemetry import logs, metrics
 
 _JITTER = 0.2  # a fifth more or less
@@ -36,6 +39,8 @@ class Poller:
     every_s: float
     name: str = ""  # what people call the company
     failing: str = ""  # what the last look failed of, as a class
+    pause: Pause | None = None  # as of the last look
+    seen: Callable[[ExportJob], None] = lambda _: None  # told of every job that was not begun yet
     _answered_s: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,17 +54,29 @@ class Poller:
     async def look(self) -> int:
         """Ask Pleo once, and enqueue what has no run; returns how many jobs were.
 
+        Of a company that is paused, only jobs that were begun are.
+
         Repeat: safe; a job has one run at a time.
         Raises:
             PleoError: Pleo did not answer, or refused.
+            DatabaseUnusable: the database does not answer.
         """
         asked_at = self.clock.now()
-        enqueued = 0
+        enqueued = held = 0
+        self.pause = await Pauses(self.engine.presence.connections).of(self.company_id)
+        metrics.PAUSED.labels(self.company_id).set(self.pause is not None)
         for job in await step1.detect(self.pleo, self.company_id):
+            if job.status == JobStatus.PENDING:
+                self.seen(job)
+            if self.pause is not None and job.status == JobStatus.PENDING:
+                held += 1
+                continue
             found = Job(job.id, self.company_id, job.created_at)
             if await self.engine.enqueue(found, unfinished_at=asked_at):
                 log.info("job_enqueued", job_id=job.id, company_id=self.company_id, status=str(job.status))
                 enqueued += 1
+        if held:
+            log.info("company_paused", company_id=self.company_id, jobs_waiting=held)
         self._answered_s, self.failing = self.clock.monotonic_s(), ""
         metrics.POLLED_AT.labels(self.company_id).set(self.clock.now().timestamp())
         return enqueued

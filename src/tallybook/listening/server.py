@@ -9,10 +9,11 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from tallybook.errors import SettingsError
+from tallybook.telemetry import logs
 
 _STOP_WITHIN_S: Final = 1  # callers that are still there when we stop
 _CONNECTIONS_MAX: Final = 256
@@ -96,12 +97,13 @@ class Server:
 
 
 @asynccontextmanager
-async def listening(listener: socket.socket, routes: Sequence[Route]) -> AsyncIterator[Server]:
+async def listening(listener: socket.socket, routes: Sequence[BaseRoute]) -> AsyncIterator[Server]:
     """Serve these routes at a bound address while the block lasts.
 
     Raises:
         SettingsError: the server did not start.
     """
+    logs.bridge("uvicorn")  # its own way of telling a fault of ours quotes what the fault is about
     server = _Server(Starlette(routes=list(routes)))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     up = asyncio.create_task(server.up.wait())

@@ -117,7 +117,19 @@ class Recorder:
 
         Repeat: safe; writes nothing but files under `spool`.
         """
-        prepared = Prepared(self._folder(page))
+        prepared, wanted = await self.decide(items, self._folder(page))
+        await self._download(prepared, wanted, links)
+        return prepared
+
+    async def decide(
+        self, items: Sequence[ExportItem], folder: Path
+    ) -> tuple[Prepared, dict[EntryKey, tuple[FileToFetch, ...]]]:
+        """Look a page's entries up in journal and books and plan the new ones; also gives the files each still needs.
+
+        Repeat: safe; writes nothing, and fetches nothing into `folder`.
+        """
+        prepared = Prepared(folder)
+        wanted: dict[EntryKey, tuple[FileToFetch, ...]] = {}
         by_key = {EntryKey(item.company_id, item.accounting_entry_id): item for item in items}
         try:
             # Before planning: an entry that is booked is linked, even if its period was closed since.
@@ -125,16 +137,14 @@ class Recorder:
         except AccountingError as error:
             for key in by_key:
                 prepared.fail(key, error)
-            return prepared
+            return prepared, wanted
         today = self.clock.now().date()
-        wanted: dict[EntryKey, tuple[FileToFetch, ...]] = {}
         for key, item in by_key.items():
             try:
                 wanted[key] = self._judged(key, item, standings[key], today, prepared)
             except (EntryRefused, AccountingTimeout) as error:
                 prepared.fail(key, error)
-        await self._download(prepared, wanted, links)
-        return prepared
+        return prepared, wanted
 
     def _folder(self, page: str) -> Path:
         folder = self.spool / page

@@ -3,8 +3,9 @@
 Source: Pleo guide "Update and complete the export job".
 """
 
-from tallybook.failure_reasons import SHARED_CAUSES
-from tallybook.outcome import FinalEvent, Tally, short
+from tallybook.errors import TallybookError
+from tallybook.failure_reasons import SHARED_CAUSES, reasons
+from tallybook.outcome import FinalEvent, Tally, one_line, short
 from tallybook.pleo import moves
 from tallybook.pleo.client import PleoClient
 from tallybook.pleo.models import ItemFailureReason, JobEvent, JobFailureReason
@@ -32,6 +33,15 @@ def decide(tally: Tally) -> FinalEvent:
         reason or JobFailureReason.VALIDATION_FAILURE,
         short(f"{count} of this export failed{first}"),
     )
+
+
+def blocked(error: TallybookError) -> FinalEvent:
+    """Give the final event of a job that cannot go on, and of which nothing was exported.
+
+    Repeat: safe; pure.
+    """
+    reason = reasons(error).job or JobFailureReason.VALIDATION_FAILURE
+    return FinalEvent(JobEvent.FAILED, reason, one_line(error))
 
 
 async def was_completed(pleo: PleoClient, job_id: str, final: FinalEvent) -> bool:

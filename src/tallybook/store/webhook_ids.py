@@ -1,18 +1,13 @@
 """The ids of webhook notifications that were taken, shared by all workers on a database."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tallybook.store.errors import DatabaseUnusable
+from tallybook.store.asking import written
 from tallybook.store.tables import webhook_id
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,7 @@ class WebhookIds:
         statement = insert(webhook_id).values(id=notification_id, taken_at=now).on_conflict_do_nothing()
         # Asked for the row: of an insert into PostgreSQL the driver does not say how many rows it made.
         taken = statement.returning(webhook_id.c.id)
-        return await self._ask(lambda connection: connection.scalar(taken) is not None)
+        return await written(self.connections, lambda connection: connection.scalar(taken) is not None)
 
     async def give_back(self, notification_id: str) -> None:
         """Forget an id whose notification came to nothing, so that Pleo's next attempt counts.
@@ -42,7 +37,7 @@ class WebhookIds:
             DatabaseUnusable: the database does not answer.
         """
         statement = sa.delete(webhook_id).where(webhook_id.c.id == notification_id)
-        await self._ask(lambda connection: connection.execute(statement))
+        await written(self.connections, lambda connection: connection.execute(statement))
 
     async def collect(self, before: datetime) -> int:
         """Forget what was taken before an instant; returns how many ids.
@@ -52,14 +47,4 @@ class WebhookIds:
             DatabaseUnusable: the database does not answer.
         """
         statement = sa.delete(webhook_id).where(webhook_id.c.taken_at < before)
-        return await self._ask(lambda connection: connection.execute(statement).rowcount)
-
-    async def _ask(self, question: Callable[[sa.Connection], _T]) -> _T:
-        def asked() -> _T:
-            with self.connections.begin() as connection:
-                return question(connection)
-
-        try:
-            return await asyncio.to_thread(asked)
-        except sa.exc.SQLAlchemyError as error:
-            raise DatabaseUnusable(f"the database did not answer ({type(error).__name__})") from None
+        return await written(self.connections, lambda connection: connection.execute(statement).rowcount)

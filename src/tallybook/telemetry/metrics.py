@@ -37,6 +37,7 @@ BOOKS_CALL_SECONDS: Final = Histogram(
 WEBHOOKS: Final = Counter("tallybook_webhooks", "Notifications, by what came of them.", ["result"], **_OURS)
 POLLS: Final = Counter("tallybook_polls", "Times Pleo was asked what is waiting.", ["company", "result"], **_OURS)
 POLLED_AT: Final = Gauge("tallybook_polled_timestamp_seconds", "When Pleo last answered that.", ["company"], **_OURS)
+PAUSED: Final = Gauge("tallybook_paused", "1 while the company is paused, 0 while it is not.", ["company"], **_OURS)
 LANE_DEPTH: Final = Gauge("tallybook_lane_depth", "Jobs that wait or run, in all workers.", ["company"], **_OURS)
 LANE_OLDEST: Final = Gauge("tallybook_lane_oldest_seconds", "Age of the oldest of them.", ["company"], **_OURS)
 JOB_EXPIRES_IN: Final = Gauge(
