@@ -13,6 +13,8 @@ from tallybook.cli.settings_option import Company, Config, load
 from tallybook.clock import SystemClock
 from tallybook.pleo.models import ExportJob, JobStatus
 from tallybook.settings import Settings
+from tallybook.store.errors import StoreError
+from tallybook.store.pauses import Pauses
 
 
 def jobs(
@@ -23,7 +25,10 @@ def jobs(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array instead of a table.")] = False,
 ) -> None:
     """List the company's export jobs, newest first."""
-    found = asyncio.run(_newest(load(config, company), status or [], limit))
+    settings = load(config, company)
+    found = asyncio.run(_newest(settings, status or [], limit))
+    if paused := asyncio.run(_paused(settings)):
+        output.console(stderr=True).print(output.harmless(paused))
     if as_json:
         typer.echo(json.dumps([job.model_dump(mode="json", by_alias=True) for job in found]))
         return
@@ -41,6 +46,18 @@ def jobs(
             output.reason(job.failure_reason_type, job.failure_reason),
         )
     console.print(table)
+
+
+async def _paused(settings: Settings) -> str:
+    """Say whether the company is paused; empty when it is not."""
+    try:
+        async with composition.posting_journal(settings) as journal:
+            pause = journal and await Pauses(journal.connections).of(settings.pleo.company_id.lower())
+    except StoreError as error:
+        return f"Whether the company is paused is not known: {error}"
+    return (
+        f"Paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC by {pause.paused_by}: no job is started." if pause else ""
+    )
 
 
 async def _newest(settings: Settings, statuses: list[JobStatus], limit: int) -> list[ExportJob]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tallybook.errors import SettingsError
-from tallybook.settings.sections import SECTIONS, BooksSettings, DatabaseSettings, Settings
+from tallybook.settings.sections import PASSWORD_HASH_FORM, SECTIONS, BooksSettings, DatabaseSettings, Settings
 
 ENVIRONMENT_PREFIX = "TALLYBOOK_"
 CONFIG_VARIABLE = "TALLYBOOK_CONFIG"  # names the settings file; itself no setting
@@ -185,6 +185,7 @@ _FORMS = {
     "oauth.server_url": "an https address such as https://auth.pleo.io",
     "oauth.redirect_uri": "an https address, or one on this machine such as http://127.0.0.1/callback",
     "serve.listen": "HOST:PORT, such as 127.0.0.1:8484",
+    "console.password_hash": PASSWORD_HASH_FORM,
     "telemetry.otlp_endpoint": "an address such as http://127.0.0.1:4318/v1/traces",
     "database.url": "sqlite:///FILE or postgresql://USER@HOST/DATABASE",
 }

@@ -1,5 +1,6 @@
 """The settings: a section each, with their defaults and what may stand in them."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,9 @@ from tallybook.settings import code_tables
 _ADDRESS = r"^(https://[^\s/]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/\S*)?$"
 _LISTEN = r"^([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]?\d{1,4})$"
 _LOGIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+PASSWORD_HASH_FORM = "a hash that `tallybook console password` made"  # noqa: S105 - words about one
 _TOKEN_LENGTH_MIN = 16  # ours: what is shorter can be guessed
+_PASSWORD_HASH = r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$"  # noqa: S105 - what one looks like
 _DATABASE_URL = r"^(sqlite:///[^?#]+|postgresql://[^\s]+)$"
 
 
@@ -303,6 +306,32 @@ class ServeSettings(Section):
         return found
 
 
+class ConsoleSettings(Section):
+    """`[console]`: the web pages that `tallybook serve` shows, and the password they ask for."""
+
+    show: bool = True
+    password_hash: Annotated[Annotated[str, Field(pattern=_PASSWORD_HASH)] | None, Field(repr=False)] = None
+    password_hash_file: Path | None = None
+    session_hours: Annotated[int, Field(ge=1, le=168)] = 12
+
+    def hash(self) -> str | None:
+        """Return the hash of the password, read from its file if one was named; None where none is set.
+
+        Raises:
+            SettingsError: both are set, or the file cannot be read or holds no hash.
+        """
+        if self.password_hash is not None and self.password_hash_file is not None:
+            raise SettingsError(["console: both a password_hash and a password_hash_file are set; keep one"])
+        if self.password_hash_file is None:
+            return self.password_hash
+        text = _read_secret("console.password_hash_file", self.password_hash_file)
+        if not re.match(_PASSWORD_HASH, text):
+            raise SettingsError(
+                [f"console.password_hash_file: {self.password_hash_file} must hold {PASSWORD_HASH_FORM} alone"]
+            )
+        return text
+
+
 class TelemetrySettings(Section):
     """`[telemetry]`: where traces go; nowhere by default."""
 
@@ -319,6 +348,7 @@ class Settings(Section):
     webhooks: WebhooksSettings = WebhooksSettings()
     database: DatabaseSettings = DatabaseSettings()
     serve: ServeSettings = ServeSettings()
+    console: ConsoleSettings = ConsoleSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     oauth: OAuthSettings = OAuthSettings()
     secrets: SecretsSettings = SecretsSettings()
@@ -332,6 +362,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "webhooks": WebhooksSettings,
     "database": DatabaseSettings,
     "serve": ServeSettings,
+    "console": ConsoleSettings,
     "telemetry": TelemetrySettings,
     "oauth": OAuthSettings,
     "secrets": SecretsSettings,

@@ -1,0 +1,48 @@
+"""Doing something for a visitor: written to the audit log before and after, so that nothing is done unseen."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from starlette.requests import Request
+
+from tallybook.console.desk import Desk
+from tallybook.console.visitor import visitor_of
+from tallybook.errors import TallybookError
+from tallybook.store.audit import Audit, Deed
+from tallybook.telemetry import logs
+
+_Answer = TypeVar("_Answer")
+log = structlog.get_logger()
+
+
+async def done(
+    desk: Desk,
+    request: Request,
+    action: str,
+    deed: Callable[[], Awaitable[_Answer]],
+    *,
+    company_id: str | None = None,
+    job_id: str | None = None,
+    entry_id: str | None = None,
+    detail: str | None = None,
+) -> _Answer:
+    """Do it, with a row in the audit log: who, when, what, on what, and how it ended.
+
+    Repeat: as the deed; another row.
+    Raises:
+        StoreError: the log cannot be written; then nothing was done.
+        TallybookError: what the deed raises; the log has its class.
+    """
+    audit = Audit(desk.connections)
+    who = visitor_of(request).name or ""
+    begun = Deed(desk.clock.now(), who, action, company_id, job_id, entry_id, detail)
+    deed_id = await audit.begin(begun)
+    log.info("console_action", action=action, company_id=company_id, job_id=job_id, entry_id=entry_id)
+    try:
+        answer = await deed()
+    except TallybookError as error:
+        await audit.end(deed_id, f"refused: {logs.told(error)}")
+        raise
+    await audit.end(deed_id, "done")
+    return answer

@@ -1,0 +1,96 @@
+"""Uncertain entries: what was attempted and what was found, and a person's word on whether they are in the books."""
+
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallybook.accounting.entry import EntryKey
+from tallybook.console.deeds import done
+from tallybook.console.desk import Desk
+from tallybook.console.visitor import form_of
+from tallybook.postings.errors import NoPosting
+from tallybook.postings.posting import JournalState
+from tallybook.postings.settling import settle
+
+PATH: Final = "/uncertain"
+NUMBER_LENGTH_MAX: Final = 200  # as `tallybook uncertain settle` takes it
+SHOWN_MAX: Final = 200  # per company; the others appear as these are settled
+_SAID: Final = {
+    "booked": "Noted: the entry is in the books. The next export that carries it links it under that number.",
+    "not-booked": "Noted: the entry is not in the books. The next export that carries it records it.",
+    "changed": "Somebody, or an export, has written about that entry meanwhile: nothing was noted. Look at it again.",
+    "no-number": f"Give the number the entry has in the books, {NUMBER_LENGTH_MAX} letters at most.",
+    "not-looked": "Look into the books first, then tick the box: an entry that is there would be booked twice.",
+}
+
+
+def routes(desk: Desk) -> list[Route]:
+    """Give the routes of the page and of its two buttons."""
+    one = f"{PATH}/{{company_id}}/{{entry_id}}"
+    return [
+        Route(PATH, partial(_show, desk)),
+        Route(f"{one}/booked", partial(_booked, desk), methods=["POST"]),
+        Route(f"{one}/not-booked", partial(_not_booked, desk), methods=["POST"]),
+    ]
+
+
+async def _show(desk: Desk, request: Request) -> Response:
+    found = {
+        company_id: await desk.journal.open_postings(company_id, limit=SHOWN_MAX + 1) for company_id in desk.companies
+    }
+    return desk.render(
+        request,
+        "uncertain.html",
+        found={company_id: postings[:SHOWN_MAX] for company_id, postings in found.items()},
+        more={company_id for company_id, postings in found.items() if len(postings) > SHOWN_MAX},
+        cut_off=JournalState.INTENT,
+        said=_SAID.get(request.query_params.get("said", "")),
+        shown_max=SHOWN_MAX,
+    )
+
+
+async def _booked(desk: Desk, request: Request) -> Response:
+    number = form_of(request).get("number", "").strip()
+    if not number or not number.isprintable() or len(number) > NUMBER_LENGTH_MAX:
+        return desk.back(PATH, said="no-number")
+    return await _settle(desk, request, number, said="booked")
+
+
+async def _not_booked(desk: Desk, request: Request) -> Response:
+    if form_of(request).get("looked") != "yes":
+        return desk.back(PATH, said="not-looked")
+    return await _settle(desk, request, None, said="not-booked")
+
+
+async def _settle(desk: Desk, request: Request, number: str | None, *, said: str) -> Response:
+    """Settle what was shown, and no later version of it.
+
+    Repeat: refused, the posting has changed.
+    """
+    company_id = request.path_params["company_id"]
+    try:
+        entry_id = str(UUID(request.path_params["entry_id"]))
+        version = int(form_of(request).get("version", ""))
+    except ValueError:
+        raise HTTPException(404) from None
+    if company_id not in desk.companies:
+        raise HTTPException(404)
+    key = EntryKey(company_id, entry_id)
+    try:
+        await done(
+            desk,
+            request,
+            "settled an entry",
+            partial(settle, desk.journal, key, booked_as=number, seen_version=version),
+            company_id=company_id,
+            entry_id=entry_id,
+            detail="not in the books" if number is None else f"in the books as {number}",
+        )
+    except NoPosting:
+        return desk.back(PATH, said="changed")
+    return desk.back(PATH, said=said)
