@@ -36,7 +36,7 @@ check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling,
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
-	@scripts/ensure-programs hledger curl postgresql
+	@scripts/ensure-programs hledger curl postgresql chromium
 	@scripts/ensure-tryton >/dev/null
 	$(BIN)/python -m pytest -q
 
@@ -57,8 +57,11 @@ adapters: $(VENV)/.dev  ## the whole proof of every adapter (an hour), and their
 	@scripts/ensure-tryton >/dev/null
 	TALLYBOOK_WRITE_ADAPTER_TABLE=1 TALLYBOOK_KIT_REQUEST_STEP=1 $(BIN)/python -m pytest -q tests/adapters
 
-docs: $(VENV)/.dev  ## write the generated parts of docs/ anew
+docs: $(VENV)/.dev  ## write the generated parts of docs/ anew, and build the site from it, offline, into site/
 	$(BIN)/python scripts/architecture_page.py
+	$(BIN)/python scripts/reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+	@echo "The site is in site/: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site"
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,10 +1,9 @@
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "sandbox.md"
+from tests.docs.terminal import ROOT, ran, surroundings
+
+PAGE = ROOT / "docs" / "sandbox.md"
 
 
 def test_an_export_by_hand_goes_as_the_page_shows(tmp_path: Path) -> None:
@@ -12,15 +11,8 @@ def test_an_export_by_hand_goes_as_the_page_shows(tmp_path: Path) -> None:
     shown = re.search(r"## By hand.*?```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert shown is not None
     lines = shown[1].replace("sandbox serve", "sandbox serve --port 0")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    told = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", lines],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = ran(f"set -euo pipefail\n{lines}", tmp_path, surroundings())
+    assert told.returncode == 0, told.stderr
     assert '"externalId":"JE-10045"' in told.stdout
     assert '"errors":[]' in told.stdout
     assert '"message":' not in told.stdout  # as every error of Pleo's has
