@@ -166,6 +166,29 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLine:
+    """One line as it stands in the books now: a debit (positive) or credit (negative) in minor units of `currency`."""
+
+    account: str
+    currency: str
+    amount_minor: int
+    tax_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the books hold of an entry now, the lines of all its documents together.
+
+    Without `tells_tax_codes` no line has a tax code, though the books may reckon with one.
+    """
+
+    key: EntryKey
+    posting_on: date
+    lines: tuple[HeldLine, ...]
+    tells_tax_codes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Reversal:
     """Takes a recorded entry back: the same documents with every amount turned around, under a key of its own.
 

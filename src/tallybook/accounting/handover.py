@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded
-from tallybook.accounting.system import AccountingSystem, Refused, ReversingSystem
+from tallybook.accounting.system import AccountingSystem, ReadableSystem, Refused, RehearsingSystem, ReversingSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class HandOvers(Protocol):
 
 
 @runtime_checkable
-class Ledger(ReversingSystem, Protocol):
+class Ledger(ReversingSystem, RehearsingSystem, ReadableSystem, Protocol):
     """Books that can give entries back and keep account of what was handed over; the embedded book is one."""
 
     def hand_overs(self, system: str) -> HandOvers:
@@ -150,6 +150,12 @@ class HandsOver(AccountingSystem, Protocol):
         """Let entries be passed on at the next `finish`; returns those that cannot be.
 
         Repeat: safe; an entry that was passed on is not passed on again.
+        """
+
+    async def handed_over(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, str | None]:
+        """Say which entries were passed on, in the words a bookkeeper knows it by; None are those that wait for it.
+
+        Repeat: safe.
         """
 
     async def finish(self, company_id: str, job_id: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded, Reversal
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded, Reversal
 from tallybook.accounting.errors import EntryRefused
 
 
@@ -23,6 +23,8 @@ class Capabilities:
     accounts_payable: bool = True
     reversals: bool = False  # True: it is a `ReversingSystem`
     hands_over: bool = False  # True: it is a `HandsOver` (handover.py)
+    rehearses: bool = False  # True: it is a `RehearsingSystem`
+    reads_back: bool = False  # True: it is a `ReadableSystem`
     identity: str = ""  # which books these are, of all the adapter could write to: the same after a restart, no secret
 
 
@@ -160,6 +162,26 @@ class ReversingSystem(AccountingSystem, Protocol):
         """Record reversals as drafts, one answer for each in the same order; the entries they reverse stay.
 
         Repeat: a key already in the books is not written again; its `Recorded` is returned as it stands.
+        """
+
+
+class RehearsingSystem(AccountingSystem, Protocol):
+    """Books that say beforehand what they would refuse, for a plan of an export that is not begun yet."""
+
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        """Say which of these entries `record` would refuse as things are now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+
+
+class ReadableSystem(AccountingSystem, Protocol):
+    """Books that say what they hold of an entry, whoever changed it since, so that it can be compared."""
+
+    async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
+        """Read what is in the books of these entries now, by their own keys, corrections and reversals included.
+
+        Repeat: safe.
         """
 
 

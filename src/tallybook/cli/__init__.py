@@ -1,6 +1,7 @@
 """The command line: one file per command; arguments in, text and exit code out, no decisions.
 
-Exit codes: 0 all went well, 1 something did not (the text says what), 2 bad settings or arguments, 130 interrupted.
+Exit codes: 0 all went well, 1 something did not (the text says what), 2 bad settings or arguments, 3 an export would
+differ from its plan, 130 interrupted.
 """
 
 import importlib
@@ -16,7 +17,26 @@ import typer
 
 from tallybook import __version__
 from tallybook.accounting import registry
-from tallybook.cli import adapter, check, demo, items, jobs, login, run, sandbox, serve, uncertain, upgrade, webhooks
+from tallybook.cli import (
+    adapter,
+    check,
+    console,
+    demo,
+    examples,
+    items,
+    jobs,
+    login,
+    pause,
+    plan,
+    run,
+    sandbox,
+    serve,
+    tie_out,
+    uncertain,
+    undo,
+    upgrade,
+    webhooks,
+)
 from tallybook.errors import SettingsError, TallybookError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -34,15 +54,22 @@ app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("jobs")(jobs.jobs)
 app.command("items")(items.items)
+app.command("plan")(plan.plan)
+app.command("tie-out")(tie_out.tie_out)
+app.command("undo")(undo.undo)
 app.command("check")(check.check)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("upgrade")(upgrade.upgrade)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("demo")(demo.demo)
 app.add_typer(uncertain.app, name="uncertain")
+app.add_typer(console.app, name="console")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(adapter.app, name="adapter")
+examples.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -67,7 +94,7 @@ def main() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR")),
         ],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # stderr as it is when something is said
     )

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tallybook.outcome import JobReport
-from tallybook.postings.posting import Posting
+from tallybook.postings.posting import JournalState, Posting
 
 PIPED_WIDTH = 120  # columns; a pipe has none of its own
 
@@ -17,8 +17,11 @@ PIPED_WIDTH = 120  # columns; a pipe has none of its own
 def console(*, stderr: bool = False) -> Console:
     """Make a console that neither colours nor asks for a terminal's width when its output is piped."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH
-    return Console(file=stream, highlight=False, markup=False, width=width)
+    piped = not stream.isatty()
+    # Said outright, or FORCE_COLOR would put bars and colours into a pipe; NO_COLOR is heeded by rich itself.
+    return Console(
+        file=stream, highlight=False, markup=False, width=PIPED_WIDTH if piped else None, force_terminal=not piped
+    )
 
 
 def harmless(text: str | None) -> Text:
@@ -84,6 +87,8 @@ def posting_text(posting: Posting | None) -> Text:
     """Give what the posting journal knows of an entry in a few words, empty where it knows nothing."""
     if posting is None:
         return Text()
+    if posting.state is JournalState.UNDONE:
+        return harmless(f"undone: {posting.external_id} takes back {posting.replaces}")
     words = [
         posting.state.value,
         posting.external_id or "",

@@ -15,16 +15,28 @@ from tallybook import workflow
 from tallybook.cli import output, run_now
 from tallybook.cli.settings_option import Company, Config, load_some
 from tallybook.companies import chosen, name
+from tallybook.dry_run import PlanDiffers, require_plan
 from tallybook.errors import SettingsError, TallybookError
 from tallybook.outcome import JobReport
 from tallybook.pleo.client import CallRecord
 from tallybook.settings import Settings
+
+PLAN_DIFFERS = 3  # exit code
 
 
 def run(
     config: Config = None,
     company: Company = None,
     job: Annotated[UUID | None, typer.Option(help="Only this export job.", show_default=False)] = None,
+    agreed: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="HASH",
+            help="Export the job only if it would do what the plan of this hash says.",
+            show_default=False,
+        ),
+    ] = None,
     now: Annotated[bool, typer.Option("--now", help="Let the server that is running look at once instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
@@ -33,9 +45,12 @@ def run(
     With several companies in the settings one after the other, or the one named. With --now nothing is exported here:
     the server is asked to look for jobs.
 
-    Exit code 0: every job completed; 1: some job did not; 2: bad settings; 130: stopped at once by a second Ctrl-C.
+    Exit code 0: every job completed; 1: some job did not; 2: bad settings; 3: the job would differ from the plan, and
+    was not begun; 130: stopped at once by a second Ctrl-C.
     """
     every = load_some(config, company)
+    if agreed is not None and job is None:
+        raise SettingsError(["run: --plan is about one export job; name it with --job"])
     if now:
         if job is not None:
             raise SettingsError(["run: --now looks for all jobs; name no --job with it"])
@@ -47,7 +62,10 @@ def run(
         chosen(every, None)  # a job is one company's
     calls: Counter[str] = Counter()
     try:
-        reports, refused = _export_each(every, str(job) if job else None, calls)
+        reports, refused = _export_each(every, str(job) if job else None, calls, agreed)
+    except PlanDiffers as differs:
+        typer.echo(str(differs), err=True)
+        raise typer.Exit(PLAN_DIFFERS) from None
     except KeyboardInterrupt:
         typer.echo("Stopped at once; what is booked stays booked, and the next run goes on from there.", err=True)
         raise typer.Exit(130) from None
@@ -59,7 +77,9 @@ def run(
         raise typer.Exit(1)
 
 
-def _export_each(every: list[Settings], job_id: str | None, calls: Counter[str]) -> tuple[list[JobReport], bool]:
+def _export_each(
+    every: list[Settings], job_id: str | None, calls: Counter[str], agreed: str | None
+) -> tuple[list[JobReport], bool]:
     """Export for one company after another; also says whether one was refused, which is no matter of the others."""
     reports: list[JobReport] = []
     stopping = asyncio.Event()
@@ -68,7 +88,7 @@ def _export_each(every: list[Settings], job_id: str | None, calls: Counter[str])
         if stopping.is_set():
             break
         try:
-            reports += asyncio.run(export(each, job_id=job_id, calls=calls, stopping=stopping))
+            reports += asyncio.run(export(each, job_id=job_id, calls=calls, stopping=stopping, agreed=agreed))
         except TallybookError as error:
             if len(every) == 1 or isinstance(error, SettingsError):
                 raise
@@ -94,11 +114,20 @@ def show(reports: list[JobReport]) -> None:
 
 
 async def export(
-    settings: Settings, *, job_id: str | None, calls: Counter[str], stopping: asyncio.Event | None = None
+    settings: Settings,
+    *,
+    job_id: str | None,
+    calls: Counter[str],
+    stopping: asyncio.Event | None = None,
+    agreed: str | None = None,
 ) -> list[JobReport]:
     """Export with progress bars on a terminal; the first Ctrl-C ends between pages, the second at once.
 
+    `agreed` is the hash of the job's plan, without which it is not begun.
+
     Repeat: safe; what is done is found done.
+    Raises:
+        PlanDiffers: the job would not do what was agreed to; it was not begun.
     """
     stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,6 +162,8 @@ async def export(
     try:
         with bars:
             async with composition.company(settings, observer=count) as company:
+                if job_id is not None and agreed is not None:
+                    await require_plan(company, job_id, agreed.strip().lower())
                 return await composition.export_pending(
                     company, job_id=job_id, stopping=stopping.is_set, progress=progress
                 )

@@ -46,7 +46,7 @@ def commands(name: str, opened: Opened) -> typer.Typer:
     """Make the commands of one format; `opened` opens its books by their section of the settings."""
     app = typer.Typer(name=name, help=f"Import files for {name}.", no_args_is_help=True)
 
-    @app.command("sets")
+    @app.command("sets", epilog=f"\b\nExamples:\n  tallybook {name} sets")
     def list_sets(config: ConfigOption = CONFIG) -> None:
         """List the sets of import files: number, period, entries, when, for which job, and why again."""
         for made in _run(name, opened, config, lambda books, company_id: books.hand_overs.sets(company_id)):
@@ -57,7 +57,7 @@ def commands(name: str, opened: Opened) -> typer.Typer:
                 f"{made.made_at:%Y-%m-%d %H:%M}  {one_line(made.job_id)}{again}{state}"
             )
 
-    @app.command("export")
+    @app.command("export", epilog=f"\b\nExamples:\n  tallybook {name} export")
     def export(config: ConfigOption = CONFIG) -> None:
         """Hand over what waits now, without an export job, and write the files that are missing."""
 
@@ -68,7 +68,7 @@ def commands(name: str, opened: Opened) -> typer.Typer:
 
         typer.echo(f"{_run(name, opened, config, hand_over)} sets written")
 
-    @app.command("again")
+    @app.command("again", epilog=f"\b\nExamples:\n  tallybook {name} again 7 --reason 'The importer lost it'")
     def again(
         number: Annotated[int, typer.Argument(min=1, help="The number of a set.")],
         reason: Annotated[str, typer.Option(help="Why it is written again; kept with the new set.")],

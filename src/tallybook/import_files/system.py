@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tallybook.accounting import registry
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded, Reversal
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded, Reversal
 from tallybook.accounting.errors import (
     AccountingNotAuthorized,
     AccountingSettingInvalid,
@@ -119,6 +119,15 @@ class FileBooks:
         """Reverse entries in the book; what was handed over is followed by its reversal. Repeat: as `record`."""
         return await self._book.reverse(reversals)
 
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        """Say what the import file could not hold, and what the book would refuse. Repeat: safe."""
+        refused = {entry.key: refusal for entry in entries if (refusal := self._refusal(entry)) is not None}
+        return [*refused.values(), *await self._book.rehearse([e for e in entries if e.key not in refused])]
+
+    async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
+        """Read what the book holds. Repeat: safe."""
+        return await self._book.read_back(keys)
+
     async def settle(self, entries: Sequence[Recorded]) -> Sequence[Refused]:
         """Let complete entries wait for the next set; returns those the import file cannot hold.
 
@@ -130,6 +139,14 @@ class FileBooks:
         refused = {booked.entry.key: refusal for booked in new if (refusal := self._refusal(booked.entry)) is not None}
         await self.hand_overs.wait([key for key in keys if key not in refused])
         return list(refused.values())
+
+    async def handed_over(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, str | None]:
+        """Say in which set entries were handed over. Repeat: safe."""
+        known = await self.hand_overs.handed_over(keys)
+        return {
+            key: None if number is None else f"the {self.form.name} files number {number}"
+            for key, number in known.items()
+        }
 
     async def finish(self, company_id: str, job_id: str) -> None:
         """Hand over everything that waits, and write the files that are missing.

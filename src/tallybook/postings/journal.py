@@ -5,8 +5,8 @@ want the same entry one gets it, and the other is told. A commit has reached the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tallybook.accounting.entry import EntryKey
 from tallybook.postings.errors import AnotherWriter, JournalUnusable
 from tallybook.postings.posting import JournalState, Posting
+from tallybook.store.tables import metadata
 from tallybook.store.tables import posting as table
 
 _Answer = TypeVar("_Answer")
@@ -111,6 +112,17 @@ class Journal:
                 ) from None  # the cause would show the statement's parameters
 
         return await asyncio.to_thread(in_thread)
+
+
+@contextmanager
+def empty_journal() -> Iterator[Journal]:
+    """Have a journal that knows of nothing, in memory: for who only looks where there is no database yet."""
+    connections = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+    metadata.create_all(connections)
+    try:
+        yield Journal(connections)
+    finally:
+        connections.dispose()
 
 
 def _read(connection: sa.Connection, keys: Sequence[EntryKey]) -> dict[EntryKey, Posting]:

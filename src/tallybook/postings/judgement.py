@@ -69,7 +69,7 @@ def judge(
     if standing.found is not None:
         return _changed(standing.found, content_hash, on_changed, system) or Link(standing.found)
     posting = standing.posting
-    if posting is None or posting.state is JournalState.FAILED:
+    if posting is None or posting.state in {JournalState.FAILED, JournalState.UNDONE}:
         return Record()
     if system.can_find and not posting.settled:
         return Record()

@@ -13,6 +13,7 @@ class JournalState(StrEnum):
     INTENT = "intent"  # about to be written, or written and the answer lost: the books are searched for it
     RECORDED = "recorded"  # in the books, under `external_id`
     FAILED = "failed"  # not in the books: refused, searched for in vain, or a person said so
+    UNDONE = "undone"  # taken back on purpose, by the reversal `external_id` of the entry `replaces`
     UNCERTAIN = "uncertain"  # may be in the books, which cannot be searched: a person settles it
 
 

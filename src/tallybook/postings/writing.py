@@ -8,7 +8,7 @@ A group is all that is written together: a page, or, in books that cannot be sea
 killed run leaves no more in doubt than that.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar, cast
@@ -69,6 +69,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an entry in the books, and what took it back."""
+
+    recorded: Recorded
+    reversal: Recorded | None = None
+
+
+def _standing(posting: Posting | None, versions: Sequence[Version]) -> Standing:
+    if not versions:
+        return Standing(posting)
+    newest = versions[-1]
+    if newest.reversal is not None:
+        return Standing(posting, reversed=newest.recorded, reversal=newest.reversal)
+    return Standing(posting, found=newest.recorded, reversal=versions[-2].reversal if len(versions) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What became of entries, by their identity.
 
@@ -100,36 +117,29 @@ class EntryWriter:
             JournalUnusable: the database did not.
         """
         postings = await self.journal.read(keys)
-        newest = await self.patiently(partial(self._find, keys))
-        reversed_: dict[EntryKey, Recorded] = {}
-        reversals: dict[EntryKey, Recorded] = {}
-        if self.system.capabilities.reversals:
-            await self._follow_corrections(newest, reversed_, reversals)
-        return {
-            key: Standing(postings.get(key), newest.get(key), reversed_.get(key), reversals.get(key)) for key in keys
-        }
+        versions = await self.versions(keys)
+        return {key: _standing(postings.get(key), versions.get(key, ())) for key in keys}
 
-    async def _follow_corrections(
-        self,
-        newest: dict[EntryKey, Recorded],
-        reversed_: dict[EntryKey, Recorded],
-        reversals: dict[EntryKey, Recorded],
-    ) -> None:
-        """Move `newest` on to the versions that correct what was found, and what was only reversed to `reversed_`."""
-        walking = list(newest)
+    async def versions(self, keys: Sequence[EntryKey]) -> dict[EntryKey, list[Version]]:
+        """Give every version of these entries that the books hold, by identity, the oldest first.
+
+        Repeat: safe.
+        Raises:
+            AccountingError: the books did not answer.
+        """
+        found = {key: [Version(each)] for key, each in (await self.patiently(partial(self._find, keys))).items()}
+        walking = list(found) if self.system.capabilities.reversals else []
         while walking:
-            of = {key: newest[key] for key in walking}
-            asked = [make(version) for version in of.values() for make in (reversal_key, replacement_key)]
+            newest = {key: found[key][-1].recorded for key in walking}
+            asked = [make(version) for version in newest.values() for make in (reversal_key, replacement_key)]
             answers = await self.patiently(partial(self._find, asked))
             walking = []
-            for key, version in of.items():
-                if (reversal := answers.get(reversal_key(version))) is not None:
-                    reversals[key] = reversal
+            for key, version in newest.items():
+                found[key][-1] = Version(version, answers.get(reversal_key(version)))
                 if (correction := answers.get(replacement_key(version))) is not None:
-                    newest[key] = correction
+                    found[key].append(Version(correction))
                     walking.append(key)
-                elif reversal is not None:
-                    reversed_[key] = newest.pop(key)
+        return found
 
     async def _find(self, keys: Sequence[EntryKey]) -> dict[EntryKey, Recorded]:
         """Search in batches, where the books can be searched; what was not asked about is passed over."""
@@ -194,6 +204,61 @@ class EntryWriter:
                 posting = self._posting(each.key, each.reversal.of.content_hash, before, each.reversal.of)
             postings.append(posting)
         return postings
+
+    async def take_back(self, reversals: Mapping[EntryKey, tuple[Reversal, Posting]]) -> Answers:
+        """Reverse entries for good, by identity, each with its posting as it was read; an answer for each identity.
+
+        Repeat: safe with standings read anew; a reversal that is in the books is not written again.
+        Raises:
+            AnotherWriter: another run is writing the same entries; nothing was written.
+            JournalUnusable: the database did not answer; before the intent is stored nothing is written.
+        """
+        intents = {
+            key: replace(posting, state=JournalState.INTENT, attempted_at=self.clock.now(), settled=False, error=None)
+            for key, (_, posting) in reversals.items()
+        }
+        await self.journal.claim(list(intents.values()))
+        answers = await self._write(
+            [reversal for reversal, _ in reversals.values()],
+            lambda batch: cast("ReversingSystem", self.system).reverse(batch),
+        )
+        told = {key: answers[reversal.key] for key, (reversal, _) in reversals.items()}
+        postings = []
+        for key, (reversal, posting) in reversals.items():
+            version, answer = posting.version + 1, told[key]
+            if isinstance(answer, Recorded):
+                postings.append(self._undone(replace(intents[key], version=version), reversal.of, answer))
+            elif isinstance(answer, EntryRefused):  # the entry stands as it did
+                postings.append(replace(posting, version=version))
+            else:  # the books decide, when they are asked again
+                postings.append(replace(intents[key], version=version, error=type(answer).__name__))
+        await self._note(postings)
+        return told
+
+    async def note_undone(self, undone: Mapping[EntryKey, tuple[Recorded, Recorded, Posting]]) -> None:
+        """Take up into the journal entries that the books hold as reversed: the entry, its reversal, its posting.
+
+        Repeat: safe.
+        """
+        await self._note(
+            [
+                self._undone(posting, entry, reversal)
+                for entry, reversal, posting in undone.values()
+                if (posting.state, posting.external_id) != (JournalState.UNDONE, reversal.external_id)
+            ]
+        )
+
+    @staticmethod
+    def _undone(posting: Posting, entry: Recorded, reversal: Recorded) -> Posting:
+        return replace(
+            posting,
+            state=JournalState.UNDONE,
+            external_id=reversal.external_id,
+            external_url=reversal.external_url,
+            recorded_at=reversal.recorded_at,
+            replaces=entry.external_id,
+            error=None,
+        )
 
     def _intent(self, booking: Booking) -> Posting:
         return Posting(

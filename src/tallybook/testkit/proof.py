@@ -15,6 +15,7 @@ from tallybook.testkit.killed import KilledProof
 from tallybook.testkit.oracle import Oracle
 from tallybook.testkit.posting import PostingProof
 from tallybook.testkit.readiness import ReadinessProof
+from tallybook.testkit.reading_back import ReadingBackProof
 from tallybook.testkit.recording import RecordingProof
 from tallybook.testkit.refusals import RefusalsProof
 from tallybook.testkit.reversals import ReversalsProof
@@ -30,6 +31,7 @@ class AdapterProof(
     AttachmentsProof,
     PostingProof,
     ReversalsProof,
+    ReadingBackProof,
     KilledProof,
     DoubtProof,
     WritersProof,

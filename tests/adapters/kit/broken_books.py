@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tallybook.accounting.entry import Attachment, Document, Entry, EntryKey, PostingState, Recorded, Reversal
+from tallybook.accounting.entry import Attachment, Document, Entry, EntryKey, Held, PostingState, Recorded, Reversal
 from tallybook.accounting.errors import (
     AccountingError,
     AccountingRateLimited,
@@ -168,6 +168,23 @@ class ForgetsClosedPeriods(BrokenBook):
 class ForgetsToReverse(BrokenBook):
     async def reverse(self, reversals: Sequence[Reversal]) -> Answers:
         return [replace(reversal.of, key=reversal.key) for reversal in reversals]
+
+
+class RemembersInsteadOfReading(BrokenBook):
+    """Says what it holds a cent wrong, and refuses nothing beforehand."""
+
+    async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
+        held = await super().read_back(keys)
+        return {
+            key: replace(
+                each, lines=(replace(each.lines[0], amount_minor=each.lines[0].amount_minor + 1), *each.lines[1:])
+            )
+            for key, each in held.items()
+        }
+
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        del entries
+        return []
 
 
 class ClaimsBeforeItWrites(BrokenBook):

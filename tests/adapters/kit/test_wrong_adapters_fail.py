@@ -38,6 +38,8 @@ SEEN = [
     ("ListsBlockedVendors", "test_reference_vendors", "'V2'"),
     ("ForgetsClosedPeriods", "test_reference_periods", "is closed, and said to be open"),
     ("ForgetsToReverse", "test_reversed", "finds 1 of an entry and its reversal"),
+    ("RemembersInsteadOfReading", "test_read_back[a split over two accounts]", "where"),
+    ("RemembersInsteadOfReading", "test_rehearsed", "refuses 0 entries instead of 1"),
     ("ClaimsBeforeItWrites", "test_killed_while_recording", "is in the books 0 times"),
     ("RepeatsBlindly", "test_any_request_of_record_is_disturbed[cut_after]", "is in the books 2 times"),
     ("RepeatsBlindly", "test_any_request_of_record_is_disturbed[silent_after]", "is in the books 2 times"),

@@ -86,7 +86,7 @@ def _path_in_settings(config: Path) -> Path:
     return config.parent / Path(table).expanduser()
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book init chart.toml --book book.sqlite")
 def init(
     file: Annotated[Path, typer.Argument(help="TOML with accounts, tax codes, tag groups, vendors, closed periods.")],
     book: BookOption = None,
@@ -103,7 +103,7 @@ def init(
     typer.echo(f"{opened_book.path}: {counts}")
 
 
-@app.command("export")
+@app.command("export", epilog="\b\nExamples:\n  tallybook book export ledger")
 def export_command(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an earlier export.")],
     book: BookOption = None,
@@ -115,7 +115,7 @@ def export_command(
     typer.echo(f"{folder}: {done.documents} documents in {done.months} months, {done.receipts} receipts")
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book view --port 5001")
 def view(
     book: BookOption = None,
     config: ConfigOption = CONFIG,
@@ -140,7 +140,7 @@ def _program(name: str) -> str:
     return found
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book close 2026-09-01 2026-09-30")
 def close(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Close a period, both days included; its drafts must be posted before."""
     with _book(book, config) as opened_book:
@@ -148,7 +148,7 @@ def close(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: Co
         _say_closed(opened_book)
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book reopen 2026-09-01 2026-09-30")
 def reopen(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Open these days again."""
     with _book(book, config) as opened_book:
@@ -161,7 +161,7 @@ def _say_closed(file: BookFile) -> None:
     typer.echo("closed: " + (", ".join(f"{p.from_on} to {p.to_on}" for p in periods) or "nothing"))
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book post 2026-09-01 2026-09-30")
 def post(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: ConfigOption = CONFIG) -> None:
     """Finalise the drafts of these days."""
     with _book(book, config) as opened_book:
@@ -169,7 +169,7 @@ def post(from_on: FirstDay, to_on: LastDay, book: BookOption = None, config: Con
     typer.echo(f"{posted} entries posted")
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book balances --until 2026-09-30")
 def balances(
     book: BookOption = None,
     config: ConfigOption = CONFIG,
@@ -195,7 +195,7 @@ def balances(
         _table(("account", "name", "balance", "currency"), rows, right={"balance"})
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook book entries --json")
 def entries(book: BookOption = None, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """List the entries by posting date."""
     with _book(book, config) as opened_book, opened_book.reading():

@@ -16,6 +16,8 @@ from tallybook.accounting.entry import (
     DocumentKind,
     Entry,
     EntryKey,
+    Held,
+    HeldLine,
     Line,
     LineRole,
 )
@@ -148,6 +150,25 @@ def booked(file: BookFile, keys: Sequence[EntryKey], view_url: str | None) -> li
         )
         found.append(Booked(entry, recorded, files.get(row, ())))
     return found
+
+
+def held(file: BookFile, keys: Sequence[EntryKey]) -> dict[EntryKey, Held]:
+    """Say what the book holds of entries: their lines, and the day they were posted on.
+
+    Repeat: safe.
+    """
+    return {
+        each.entry.key: Held(
+            each.entry.key,
+            each.entry.posting_on,
+            tuple(
+                HeldLine(line.account, document.currency, line.amount_minor, line.tax_code)
+                for document in each.entry.documents
+                for line in document.lines
+            ),
+        )
+        for each in _booked(file, keys, None)
+    }
 
 
 def _by_first(file: BookFile, sql: str, parameters: Sequence[object]) -> dict[Any, list[tuple[Any, ...]]]:

@@ -61,6 +61,22 @@ def write(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str 
     return answers | _write(file, good, at, view_url)
 
 
+def rehearse(file: BookFile, entries: Sequence[Entry]) -> list[Refused]:
+    """Say which entries that are not in the book would be refused, by the checks alone.
+
+    Repeat: safe; writes nothing.
+    """
+    refused = []
+    with file.reading():
+        facts = known(file, entries)
+        for entry in entries:
+            try:
+                check(entry, facts)
+            except EntryRefused as error:
+                refused.append(Refused(entry.key, error))
+    return refused
+
+
 def _key_storable(key: EntryKey) -> bool:
     return storable(key.company_id + key.entry_id) == key.company_id + key.entry_id
 

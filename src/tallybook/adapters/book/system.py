@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded, Reversal
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded, Reversal
 from tallybook.accounting.errors import AccountingNotAuthorized, AccountingSettingInvalid, AccountingSettingMissing
 from tallybook.accounting.system import Capabilities, Need, ReferenceData, Refused
 from tallybook.adapters.book import reading, receipts, recording, reversing
 from tallybook.adapters.book.database import BookFile, Counts, translated
-from tallybook.adapters.book.handing_over import BookHandOvers
+from tallybook.adapters.book.handing_over import BookHandOvers, held
 from tallybook.adapters.book.settings import BookSettings, read_settings
 from tallybook.clock import Clock, SystemClock
 
@@ -27,7 +27,7 @@ class Book:
     `find` tells which.
     """
 
-    capabilities = Capabilities(batch_size=100, reversals=True)
+    capabilities = Capabilities(batch_size=100, reversals=True, rehearses=True, reads_back=True)
 
     def __init__(self, settings: BookSettings, clock: Clock) -> None:
         self.settings = settings
@@ -125,6 +125,20 @@ class Book:
         """
         at = self._clock.now()
         return await self._run(lambda file: reversing.reverse(file, reversals, at, self.settings.view_url))
+
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        """Say which of these entries the book would refuse now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+        return await self._run(lambda file: recording.rehearse(file, entries))
+
+    async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
+        """Read what the book holds of these entries now.
+
+        Repeat: safe.
+        """
+        return await self._run(lambda file: held(file, keys))
 
     def hand_overs(self, system: str) -> BookHandOvers:
         """Open the account of what was handed over to a system in import files.

@@ -35,7 +35,7 @@ _VARIABLES = "TALLYBOOK_BOOKS_TRYTON_"
 _SENTENCE_LENGTH_MAX = 1000
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook tryton init --chart chart.toml")
 def init(
     config: ConfigOption = Path("tallybook.toml"),
     chart_file: Annotated[
@@ -64,7 +64,7 @@ def init(
     typer.echo(f"{settings.url}: " + (", ".join(made) if made else "it is prepared already"))
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook tryton serve --chart chart.toml --dir tryton")
 def serve(
     chart_file: Annotated[Path, typer.Option("--chart", help="TOML with the company to found.")],
     folder: Annotated[Path, typer.Option("--dir", help="Where its database and password are kept.")] = Path("tryton"),
@@ -81,7 +81,7 @@ def serve(
         asyncio.run(trying.serve(folder, told, years=_years(year), payable=_owed(told, payable), as_json=as_json))
 
 
-@app.command()
+@app.command(epilog="\b\nExamples:\n  tallybook tryton entries --json")
 def entries(
     config: ConfigOption = Path("tallybook.toml"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded
 from tallybook.accounting.errors import AccountingNotAuthorized, AttachmentNotStored, EntryRejected
 from tallybook.accounting.system import Capabilities, Need, ReferenceData, Refused
-from tallybook.adapters.tryton import facts, open_items, posting, readiness, receipts, recording, rpc
+from tallybook.adapters.tryton import facts, open_items, posting, readiness, reading_back, receipts, recording, rpc
 from tallybook.adapters.tryton.known import Company
 from tallybook.adapters.tryton.settings import TrytonSettings, read_settings
 
@@ -23,7 +23,7 @@ class Tryton:
     def __init__(self, settings: TrytonSettings) -> None:
         self.settings = settings
         books = f"tryton {settings.url.rstrip('/')}/{settings.database} {settings.company or ''}".rstrip()
-        self.capabilities = Capabilities(batch_size=100, identity=books)
+        self.capabilities = Capabilities(batch_size=100, rehearses=True, reads_back=True, identity=books)
         self._session = rpc.Session(settings)
         self._company: Company | None = None
         self._entering = asyncio.Lock()
@@ -140,6 +140,22 @@ class Tryton:
         if entry.key in answers:
             return answers[entry.key]
         return Refused(entry.key, EntryRejected(f"{entry.external_id} is no longer in Tryton; export the entry again"))
+
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        """Say which of these entries Tryton's state would have us refuse now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+        async with self._entered() as company:
+            return await reading_back.rehearse(self._session, company, entries)
+
+    async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
+        """Read what Tryton holds of these entries now.
+
+        Repeat: safe.
+        """
+        async with self._entered() as company:
+            return await reading_back.read_back(self._session, company, keys)
 
     async def aclose(self) -> None:
         """Close the connections.

@@ -1,0 +1,105 @@
+"""`tallybook undo JOB|ITEM`: take back what an export booked, by reversal entries."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Column, Table
+
+from tallybook import app as composition
+from tallybook import undo as core
+from tallybook.accounting.entry import EntryKey
+from tallybook.cli import output
+from tallybook.cli.settings_option import Company, Config, load
+from tallybook.errors import SettingsError
+from tallybook.settings import Settings
+
+
+def undo(
+    job_or_item: Annotated[
+        UUID, typer.Argument(metavar="JOB|ITEM", help="Id of an export job, or of one accounting entry.")
+    ],
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DATE", help="Day of the reversals; by default each entry's own.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    config: Config = None,
+    company: Company = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object an entry instead of a table.")] = False,
+) -> None:  # fmt: skip
+    """Reverse what an export booked, as far as it still is as it was written; asks before anything is written.
+
+    What was changed, corrected or handed over since is left alone, and the reason is told. An entry that was undone is
+    booked anew when it is exported again in Pleo, where it goes on being shown as exported until then.
+
+    Exit code 0: everything is undone; 1: something is not; 2: bad settings, or nobody to ask.
+    """
+    settings, target, day = load(config, company), str(job_or_item), on and on.date()
+    looked = asyncio.run(_look(settings, target, day))
+    wanted = [each for each in looked if each.reversal is not None]
+    if not as_json:
+        _show(looked)
+    if wanted and not yes:
+        if not sys.stdin.isatty():
+            raise SettingsError(["undo asks before it writes, and there is no terminal to ask on; say --yes"])
+        count = "this entry" if len(wanted) == 1 else f"these {len(wanted)} entries"
+        typer.confirm(f"Write reversals of {count}?", abort=True, err=True)
+    agreed = {each.reversal.key for each in wanted if each.reversal is not None}
+    done = asyncio.run(_undo(settings, target, agreed, day))
+    for each in done:
+        if as_json:
+            typer.echo(json.dumps(undone_json(each)))
+        elif each.reversed_by or each.entry_id in {one.entry_id for one in wanted}:
+            typer.echo(output.harmless(_sentence(each)).plain)
+    if any(each.problem for each in done):
+        raise typer.Exit(1)
+
+
+async def _look(settings: Settings, target: str, day: date | None) -> list[core.Undoing]:
+    async with composition.onlooker(settings) as company:
+        return await core.look(company, target, on=day)
+
+
+async def _undo(settings: Settings, target: str, agreed: set[EntryKey], day: date | None) -> list[core.Undone]:
+    async with composition.company(settings) as company:
+        return await core.undo(company, target, agreed, on=day)
+
+
+def _show(looked: Sequence[core.Undoing]) -> None:
+    if not looked:
+        typer.echo("The job exported nothing, so there is nothing to undo.")
+        return
+    table = Table(output.ids("Accounting entry"), "Booked as", Column("What would be done", overflow="fold"))
+    for each in looked:
+        table.add_row(each.entry_id, output.harmless(each.number), output.harmless(_what(each)))
+    output.console().print(table)
+
+
+def _what(each: core.Undoing) -> str:
+    if each.reversal is not None:
+        return f"reversed on {each.reversal.posting_on}"
+    return f"undone already, by {each.undone_by}" if each.undone_by else f"left alone: {each.refusal}"
+
+
+def _sentence(each: core.Undone) -> str:
+    done = f"{each.number} is reversed by {each.reversed_by}" if each.reversed_by else f"{each.number} is not reversed"
+    return f"{each.entry_id}: {done}{f'; {each.problem}' if each.problem else ''}"
+
+
+def undone_json(each: core.Undone) -> dict[str, Any]:
+    """Give what became of an entry as JSON."""
+    return {
+        "accountingEntryId": each.entry_id,
+        "externalId": each.number,
+        "reversedBy": each.reversed_by,
+        "problem": each.problem,
+    }

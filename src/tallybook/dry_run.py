@@ -1,0 +1,288 @@
+"""The dry run: what an export job would book and report, decided by the very steps that export it; nothing is written.
+
+The job is read page by page, and one page is in memory. What cannot be known before it is done is taken to go well:
+that receipts can be downloaded, and that the accounting system takes what it was not asked about (`rehearses`).
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any, cast
+
+from tallybook.accounting.entry import Entry, EntryKey, Line
+from tallybook.accounting.errors import AccountingError
+from tallybook.accounting.system import RehearsingSystem
+from tallybook.bookkeeping.plan import FileToFetch
+from tallybook.errors import SettingsError, TallybookError
+from tallybook.outcome import FinalEvent, ItemResult, failed, successful
+from tallybook.pleo.errors import MissingContraAccounts
+from tallybook.pleo.models import ExportJob
+from tallybook.steps import step1_detect_and_start as step1
+from tallybook.steps import step2_validate as step2
+from tallybook.steps import step3_retrieve_items as step3
+from tallybook.steps import step4_fetch_data as step4
+from tallybook.steps import step5_record as step5
+from tallybook.steps import step7_complete_job as step7
+from tallybook.workflow import Company, recorder
+
+_SHA256_LENGTH = 64
+_TELLING_LENGTH = 4  # hex digits for each kind of thing: enough to say what differs, while the sha256 says that it does
+
+
+class PlanDiffers(TallybookError):
+    """The export would do something other than the plan that was agreed to; nothing was begun."""
+
+
+class NothingToPlan(TallybookError):
+    """The job is final: there is nothing left of it to export."""
+
+
+class Fate(StrEnum):
+    """What would become of an item."""
+
+    RECORD = "record"  # written as a new entry
+    CORRECT = "correct"  # the entry in the books is reversed, and the new version written
+    LINK = "link"  # in the books already; reported with the number it has
+    REFUSE = "refuse"  # reported as failed
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """What would become of one item: `entry` is what would be written, `result` what Pleo would be told.
+
+    `corrects` is the number of the entry that would be reversed first, on `reversal_on`. `files` are as Pleo announces
+    them; `notes` say what would be left out. The number of a new entry is not known before it is written.
+    """
+
+    entry_id: str
+    fate: Fate
+    result: ItemResult
+    entry: Entry | None = None
+    corrects: str | None = None
+    reversal_on: date | None = None
+    files: tuple[FileToFetch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """The end of a dry run: the job as Pleo shows it, how many items fare how, the final event, and the plan's hash."""
+
+    job: ExportJob
+    fates: Mapping[Fate, int]
+    done_before: int  # items that have a result at Pleo already
+    final: FinalEvent
+    hash: str
+
+
+async def plan_job(
+    company: Company, job_id: str, *, planned: Callable[[PlannedItem], None] = lambda _: None
+) -> JobPlan:
+    """Go through a pending job, or what is left of one in progress; `planned` is told of each item, in Pleo's order.
+
+    Repeat: safe; reads only. The same job, books and settings give the same hash, in whatever order items come.
+    Raises:
+        NothingToPlan: the job is final.
+        PleoError: Pleo did not answer, or there is no such job.
+    """
+    job = await company.pleo.job(job_id)
+    if job.status not in step1.ELIGIBLE:
+        raise NothingToPlan(
+            f"Export job {job.id} is final already ({job.status}), so there is nothing to plan; "
+            f"`tallybook tie-out {job.id}` compares what was booked"
+        )
+    dry = _DryRun(company, job, planned)
+    final = await dry.final_event()
+    return JobPlan(job, dry.fates, dry.done_before, final, dry.prints.text(_header(company, job, final)))
+
+
+async def require_plan(company: Company, job_id: str, agreed: str) -> None:
+    """Find out whether an export would still do what a plan of the hash `agreed` said; the first 64 digits suffice.
+
+    Repeat: safe; reads only.
+    Raises:
+        PlanDiffers: it would not; the sentence says in what kind of thing, where the hash is given whole.
+        As `plan_job`.
+    """
+    found = (await plan_job(company, job_id)).hash
+    if agreed in {found, found[:_SHA256_LENGTH]}:
+        return
+    kinds = _differing(found, agreed)
+    what = f"in {' and in '.join(kinds)}" if kinds else "in something"
+    raise PlanDiffers(
+        f"Export job {job_id} was not begun, since it would differ from the plan {what}; nothing was sent or written. "
+        f"Look at it again: tallybook plan {job_id}"
+    )
+
+
+class _DryRun:
+    def __init__(self, company: Company, job: ExportJob, planned: Callable[[PlannedItem], None]) -> None:
+        self.company, self.job, self._planned = company, job, planned
+        self.fates: Counter[Fate] = Counter()
+        self.done_before = 0
+        self.prints = _Prints()
+        self._items = step3.Worklist()
+
+    async def final_event(self) -> FinalEvent:
+        company, job = self.company, self.job
+        rules = replace(company.rules, vendor_based=job.vendor_based_bookkeeping)
+        self._items = await step3.worklist(
+            company.pleo, job.id, page_size=company.page_size, announced=job.number_of_items
+        )
+        self.done_before = self._items.tally.items
+        try:
+            known = await step2.validate(
+                company.books, rules, company.clock, company_id=company.company_id, job_company_id=job.company_id
+            )
+            await self._pages(recorder(company, job.id, rules, known))
+        except (AccountingError, SettingsError, MissingContraAccounts) as error:
+            if not self._items.tally.successful:
+                return step7.blocked(error)
+            while self._items:
+                self._refuse([failed(each, error) for each in self._items.first(company.page_size)])
+        return step7.decide(self._items.tally)
+
+    async def _pages(self, records: step5.Recorder) -> None:
+        company, after = self.company, None
+        passed: set[str] = set()
+        while self._items:
+            page = await step4.fetch(
+                company.pleo,
+                self.job.id,
+                company_id=company.company_id,
+                after=after,
+                page_size=company.page_size,
+                wanted=self._items,
+            )
+            await self._plan(page, records)
+            after = page.next_cursor
+            if after is None:
+                break
+            step4.go_on_at(after, passed)
+        while self._items:
+            self._refuse(step4.without_data(self._items.first(company.page_size)))
+
+    async def _plan(self, page: step4.DataPage, records: step5.Recorder) -> None:
+        prepared, files = await records.decide(page.items, self.company.spool)
+        if self.company.books.capabilities.rehearses:
+            books = cast("RehearsingSystem", self.company.books)
+            identities = {booking.entry.key: key for key, booking in prepared.bookings.items()}
+            for refused in await books.rehearse([booking.entry for booking in prepared.bookings.values()]):
+                prepared.fail(identities[refused.key], refused.error)
+        for key, booking in prepared.bookings.items():
+            self._tell(
+                PlannedItem(
+                    key.entry_id,
+                    Fate.CORRECT if booking.reversal else Fate.RECORD,
+                    ItemResult(key.entry_id),
+                    entry=booking.entry,
+                    corrects=booking.reversal.of.external_id if booking.reversal else None,
+                    reversal_on=booking.reversal.posting_on if booking.reversal else None,
+                    files=files[key],
+                )
+            )
+        in_books = {key: each.recorded for key, each in prepared.found.items()} | prepared.settled
+        for key, recorded in in_books.items():
+            result = replace(successful(replace(recorded, key=key)), exported_at=None)
+            self._tell(PlannedItem(key.entry_id, Fate.LINK, result, files=files[key]))
+        self._refuse([*page.failed, *prepared.results])
+
+    def _refuse(self, results: list[ItemResult]) -> None:
+        for result in results:
+            self._tell(PlannedItem(result.entry_id, Fate.REFUSE, result))
+
+    def _tell(self, item: PlannedItem) -> None:
+        if item.entry_id not in self._items:  # on two pages, since the list shifted while it was paged
+            return
+        self._items.settle(item.result)
+        self.fates[item.fate] += 1
+        self.prints.add(item)
+        self._planned(item)
+
+
+# What a plan consists of, by the words in which people are told that it differs.
+_KINDS: Mapping[str, Callable[[PlannedItem], object]] = {
+    "the items, or what becomes of them": lambda item: (item.entry_id, item.fate),
+    "amounts": lambda item: _of_lines(item, lambda line: (line.amount_minor, line.tax_base_minor)),
+    "accounts": lambda item: _of_lines(item, lambda line: line.account),
+    "tax codes": lambda item: _of_lines(item, lambda line: line.tax_code),
+    "tags or vendors": lambda item: (
+        _of_lines(item, lambda line: sorted((each.group, each.code) for each in line.dimensions)),
+        [document.vendor for document in item.entry.documents] if item.entry else [],
+    ),
+    "days, or in what is posted": lambda item: (
+        item.reversal_on,
+        item.entry and (item.entry.posting_on, item.entry.original_on, item.entry.posting),
+    ),
+    "receipts": lambda item: [(file.position, file.declared_type, file.declared_size_bytes) for file in item.files],
+    "what Pleo is told": lambda item: (item.result.external_id, item.result.reason, item.result.text, item.corrects),
+}
+_WHOLE = "the job, the books or the final event"
+
+
+def _of_lines(item: PlannedItem, of: Callable[[Line], object]) -> list[object]:
+    return [of(line) for document in (item.entry.documents if item.entry else ()) for line in document.lines]
+
+
+@dataclass(slots=True)
+class _Prints:
+    """Hashes of all items seen, put together so that their order does not count: 32 bytes an item are kept."""
+
+    _items: list[bytes] = field(default_factory=list)
+    _kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, item: PlannedItem) -> None:
+        whole = asdict(replace(item, files=()))
+        if item.entry is not None:
+            whole["entry"]["details"].pop("source_url")  # a link, which may be another one tomorrow
+        parts = {kind: _digest(of(item)) for kind, of in _KINDS.items()}
+        self._items.append(_digest([whole, *(parts[kind].hex() for kind in _KINDS)]))
+        for kind, digest in parts.items():
+            self._kinds[kind] += int.from_bytes(digest[:16])
+
+    def text(self, header: Mapping[str, Any]) -> str:
+        """Give the sha256 over everything, and a few digits for each kind of thing."""
+        told = _digest(header)
+        whole = hashlib.sha256(told + b"".join(sorted(self._items))).hexdigest()
+        sums = [_digest(self._kinds[kind]).hex() for kind in _KINDS]
+        return f"{whole}-{''.join(each[:_TELLING_LENGTH] for each in [*sums, told.hex()])}"
+
+
+def _header(company: Company, job: ExportJob, final: FinalEvent) -> dict[str, Any]:
+    # Without the event's text, which quotes the reason that came first.
+    return {
+        "job": job.id,
+        "company": job.company_id,
+        "vendor_based": job.vendor_based_bookkeeping,
+        "books": company.books_name,
+        "event": (final.event, final.reason),
+    }
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_plain).encode("ascii")).digest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, EntryKey):
+        return [value.company_id, value.entry_id]
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _differing(found: str, agreed: str) -> list[str]:
+    """Name the kinds of things that differ, as far as both hashes tell."""
+    _, _, ours = found.partition("-")
+    _, _, theirs = agreed.partition("-")
+    if len(ours) != len(theirs):
+        return []
+    places = range(0, len(ours), _TELLING_LENGTH)
+    return [
+        kind
+        for kind, at in zip([*_KINDS, _WHOLE], places, strict=True)
+        if ours[at : at + _TELLING_LENGTH] != theirs[at : at + _TELLING_LENGTH]
+    ]

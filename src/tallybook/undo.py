@@ -1,0 +1,277 @@
+"""Undoing: entries that stand in the books as we wrote them are taken back by reversals, each tied to the other.
+
+What was changed, corrected or handed over since, or is not ours, is left alone, with the reason. An entry that was
+undone is no longer in the books for us: whoever exports it again in Pleo gets it booked anew.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import cast
+
+from tallybook.accounting.entry import EntryKey, PostingState, Recorded, Reversal, replacement_key, reversal_key
+from tallybook.accounting.errors import AccountingError, AccountingSettingInvalid, PeriodClosed
+from tallybook.accounting.handover import HandsOver
+from tallybook.accounting.system import Refused
+from tallybook.bookkeeping.books import Books
+from tallybook.bookkeeping.period import posting_day
+from tallybook.errors import TallybookError
+from tallybook.outcome import one_line
+from tallybook.pleo.errors import PleoNotFound
+from tallybook.pleo.models import ItemStatus
+from tallybook.postings.judgement import Standing
+from tallybook.postings.posting import JournalState
+from tallybook.postings.writing import EntryWriter
+from tallybook.steps import step1_detect_and_start as step1
+from tallybook.workflow import Company
+
+ENTRIES_AT_ONCE = 100
+
+
+class NotUndone(TallybookError):
+    """Nothing of the job or item can be undone; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What undoing would do to one entry: write `reversal`, or nothing, for the reason `refusal`.
+
+    Neither: it is undone already, by the entry `undone_by`. `number` is the entry's in the books, if it is there.
+    """
+
+    entry_id: str
+    number: str | None = None
+    reversal: Reversal | None = None
+    refusal: str | None = None
+    undone_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of one entry: it was reversed by `reversed_by`; or what went wrong, in a sentence; or both."""
+
+    entry_id: str
+    number: str | None
+    reversed_by: str | None = None
+    problem: str | None = None
+
+
+async def look(company: Company, job_or_item: str, *, on: date | None = None) -> list[Undoing]:
+    """Say what undoing a job, or one item by its accounting entry's id, would do; `on` is the day of the reversals.
+
+    Without `on`, an entry is reversed on its own day, or where the setting for closed periods leads.
+
+    Repeat: safe; reads only.
+    Raises:
+        NotUndone: the job has not ended yet, or is another company's.
+        AccountingSettingInvalid: these books cannot reverse entries.
+        PleoError: Pleo did not answer.
+        AccountingError: the books did not answer.
+    """
+    _require_reversals(company)
+    numbers = await _numbers(company, job_or_item)
+    looking = await _Look.begin(company, job_or_item, on)
+    found: list[Undoing] = []
+    for entries in _batches(list(numbers)):
+        found += [each for each, _ in await looking.at(entries, numbers)]
+    return found
+
+
+async def undo(
+    company: Company, job_or_item: str, agreed: Collection[EntryKey], *, on: date | None = None
+) -> list[Undone]:
+    """Write the reversals whose keys were `agreed` to, of those entries that may still be undone.
+
+    A reversal is posted if what it takes back is.
+
+    Repeat: safe, also after a kill; an entry that was reversed is not reversed again, and what was begun is finished.
+    Raises:
+        AnotherWriter: another run is at work on the same entries.
+        As `look`.
+    """
+    _require_reversals(company)
+    numbers = await _numbers(company, job_or_item)
+    looking = await _Look.begin(company, job_or_item, on)
+    done: list[Undone] = []
+    for entries in _batches(list(numbers)):
+        done += await looking.undo(entries, numbers, agreed)
+    return done
+
+
+def _require_reversals(company: Company) -> None:
+    if not (company.books.capabilities.reversals and company.books.capabilities.can_find):
+        raise AccountingSettingInvalid(
+            f"These books ({company.books_name}) cannot reverse entries for us, so nothing was undone; reverse the "
+            "entries there by hand"
+        )
+
+
+async def _numbers(company: Company, job_or_item: str) -> dict[str, str | None]:
+    """Give the entries to undo, by id, with the numbers under which Pleo has them; None: whatever it is now."""
+    try:
+        job = await company.pleo.job(job_or_item)
+    except PleoNotFound:
+        return {job_or_item.lower(): None}
+    if job.company_id != company.company_id:
+        raise NotUndone(f"Export job {job.id} is of company {job.company_id}, not of {company.company_id}")
+    if job.status in step1.ELIGIBLE:
+        raise NotUndone(f"Export job {job.id} has not ended yet ({job.status}); undo it when it has")
+    return {
+        item.accounting_entry_id: item.external_id or ""
+        async for item in company.pleo.job_items(job.id, page_size=company.page_size)
+        if item.status == ItemStatus.SUCCESSFUL
+    }
+
+
+def _batches(entries: Sequence[str]) -> list[Sequence[str]]:
+    return [entries[start : start + ENTRIES_AT_ONCE] for start in range(0, len(entries), ENTRIES_AT_ONCE)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    company: Company
+    known: Books
+    writer: EntryWriter
+    on: date | None
+
+    @classmethod
+    async def begin(cls, company: Company, job_or_item: str, on: date | None) -> "_Look":
+        writer = EntryWriter(
+            company.books, company.journal, books=company.books_name, job_id=job_or_item, clock=company.clock
+        )
+        return cls(company, Books(await writer.patiently(company.books.reference_data)), writer, on)
+
+    async def at(
+        self, entries: Sequence[str], numbers: Mapping[str, str | None]
+    ) -> list[tuple[Undoing, tuple[EntryKey, Standing]]]:
+        """Judge entries as they stand now."""
+        standings = await self.writer.standings([EntryKey(self.company.company_id, entry) for entry in entries])
+        gone = await self._handed_over([each.found for each in standings.values() if each.found is not None])
+        return [
+            (self._judged(key.entry_id, standing, numbers[key.entry_id], gone), (key, standing))
+            for key, standing in standings.items()
+        ]
+
+    async def _handed_over(self, found: Sequence[Recorded]) -> Mapping[EntryKey, str | None]:
+        if not self.company.books.capabilities.hands_over or not found:
+            return {}
+        return await cast("HandsOver", self.company.books).handed_over([each.key for each in found])
+
+    def _judged(
+        self, entry_id: str, standing: Standing, number: str | None, gone: Mapping[EntryKey, str | None]
+    ) -> Undoing:
+        if standing.reversed is not None and standing.reversal is not None:
+            return Undoing(entry_id, standing.reversed.external_id, undone_by=standing.reversal.external_id)
+        found = standing.found
+        if found is None:
+            never = standing.posting is None and number is None
+            return Undoing(entry_id, number or None, refusal=_NEVER if never else _NOT_THERE)
+        refusal = _not_as_written(found, standing, number) or _passed_on(found, gone)
+        if refusal is not None:
+            return Undoing(entry_id, found.external_id, refusal=refusal)
+        try:
+            day = self._day(found)
+        except PeriodClosed as closed:
+            return Undoing(entry_id, found.external_id, refusal=str(closed))
+        reversal = Reversal(reversal_key(found), of=found, posting_on=day, replaced_by=replacement_key(found))
+        return Undoing(entry_id, found.external_id, reversal)
+
+    def _day(self, found: Recorded) -> date:
+        today = self.company.clock.now().date()
+        booked_on = found.posting_on or today
+        if self.on is None:
+            try:
+                return posting_day(booked_on, self.company.rules.closed_period, self.known, today=today)
+            except PeriodClosed:
+                raise PeriodClosed(f"its day, {booked_on}, is in a closed period; name an open day with --on") from None
+        if self.on < booked_on:
+            raise PeriodClosed(
+                f"it was booked on {booked_on}, and {self.on} is before that; name a later day with --on"
+            )
+        if self.known.closed_stretch(self.on) is not None:
+            raise PeriodClosed(f"{self.on} is in a closed period; name an open day with --on")
+        return self.on
+
+    async def undo(
+        self, entries: Sequence[str], numbers: Mapping[str, str | None], agreed: Collection[EntryKey]
+    ) -> list[Undone]:
+        """Reverse what may be, post the reversals of posted entries, and finish what a killed run began."""
+        judged = await self.at(entries, numbers)
+        wanted = {
+            key: (each.reversal, standing.posting)
+            for each, (key, standing) in judged
+            if each.reversal is not None and each.reversal.key in agreed and standing.posting is not None
+        }
+        answers = await self.writer.take_back(wanted) if wanted else {}
+        pairs = {key: (wanted[key][0].of, answer) for key, answer in answers.items() if isinstance(answer, Recorded)}
+        earlier = {
+            key: (standing.reversed, standing.reversal, standing.posting)
+            for _, (key, standing) in judged
+            if standing.reversed is not None and standing.reversal is not None and standing.posting is not None
+        }
+        await self.writer.note_undone(earlier)
+        pairs |= {key: (entry, reversal) for key, (entry, reversal, _) in earlier.items()}
+        unfinished = await self._finish(pairs)
+        done = []
+        for each, (key, _) in judged:
+            if key in pairs:
+                of, by = pairs[key]
+                done.append(Undone(each.entry_id, of.external_id, by.external_id, unfinished.get(by.key)))
+            elif isinstance(answer := answers.get(key), TallybookError):
+                done.append(Undone(each.entry_id, each.number, problem=one_line(answer)))
+            elif each.undone_by is not None:
+                done.append(Undone(each.entry_id, each.number, each.undone_by))
+            else:
+                done.append(Undone(each.entry_id, each.number, problem=each.refusal or _NOT_AGREED))
+        return done
+
+    async def _finish(self, pairs: Mapping[EntryKey, tuple[Recorded, Recorded]]) -> dict[EntryKey, str]:
+        """Post reversals of what is posted, and let them follow what is handed over later; by key, what went wrong."""
+        books, problems = self.company.books, dict[EntryKey, str]()
+        drafts = [by for of, by in pairs.values() if of.state is PostingState.POSTED and by.state is PostingState.DRAFT]
+        for batch in self.writer.batches(drafts):
+            try:
+                answers = await self.writer.patiently(partial(books.post, batch))
+            except AccountingError as error:
+                problems |= {by.key: f"the reversal is a draft still: {one_line(error)}" for by in batch}
+                continue
+            for answer in answers:
+                if isinstance(answer, Refused):
+                    problems[answer.key] = f"the reversal is a draft still: {one_line(answer.error)}"
+        waiting = await self._handed_over([of for of, _ in pairs.values()])
+        follow = [by for of, by in pairs.values() if of.key in waiting and by.key not in problems]
+        if follow:
+            for refused in await cast("HandsOver", books).settle(follow):
+                problems[refused.key] = f"the reversal is not handed over: {one_line(refused.error)}"
+        return problems
+
+
+_NEVER = (
+    "nothing is known of it: it is no export job of Pleo's, and no accounting entry that was ever exported from here"
+)
+_NOT_THERE = "it is not in the books"
+_NOT_AGREED = "it stands otherwise than it did when you were asked; look at it again"
+
+
+def _not_as_written(found: Recorded, standing: Standing, number: str | None) -> str | None:
+    """Why an entry is not, or cannot be known to be, what we wrote; None if it is."""
+    posting = standing.posting
+    if number is not None and number != found.external_id:
+        return (
+            f"this job exported it as {number or 'nothing'}, and it was corrected since: it is {found.external_id} now"
+        )
+    if posting is None:
+        return "the posting journal does not know it, so it cannot be told whether it is as it was written"
+    if posting.settled:
+        return "a person said that it was booked by hand; reverse it by hand as well"
+    if posting.state not in {JournalState.RECORDED, JournalState.INTENT}:
+        return f"the posting journal has it as {posting.state}, and the books have it as {found.external_id}"
+    if posting.external_id not in {None, found.external_id} or posting.content_hash != found.content_hash:
+        return f"it was changed in the books since it was written as {posting.external_id or found.external_id}"
+    return None
+
+
+def _passed_on(found: Recorded, gone: Mapping[EntryKey, str | None]) -> str | None:
+    where = gone.get(found.key)
+    return None if where is None else f"it was handed over in {where}; reverse it where that was read in"

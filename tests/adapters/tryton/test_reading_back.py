@@ -1,0 +1,99 @@
+"""What Tryton holds of entries, read back over its API, and what it would refuse, asked beforehand."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tallybook.accounting.entry import Entry, Held, HeldLine, LineRole
+from tallybook.accounting.errors import AccountUnknown
+from tallybook.adapters.tryton.local import Server
+from tests.adapters.tryton import trial
+from tests.adapters.tryton.making import MAKE, all_posted, all_recorded, opened, stranger
+
+
+def as_written(entry: Entry, *, tax_codes: bool = True) -> tuple[object, Counter[HeldLine]]:
+    """The day and the lines of an entry as it was written."""
+    return entry.posting_on, Counter(
+        HeldLine(line.account, document.currency, line.amount_minor, line.tax_code if tax_codes else None)
+        for document in entry.documents
+        for line in document.lines
+    )
+
+
+def shown(held: Held) -> tuple[object, Counter[HeldLine]]:
+    """The day and the lines that were read back."""
+    return held.posting_on, Counter(held.lines)
+
+
+def bill_and_payment() -> Entry:
+    bill = MAKE.bill(80_00, taxed=True)
+    return MAKE.entry(bill, MAKE.payment(100_00, *bill.open_item_refs))
+
+
+def credit_note() -> Entry:
+    bill = MAKE.bill(-80_00, taxed=True)
+    return MAKE.entry(bill)
+
+
+MADE = [
+    MAKE.entry(MAKE.taxed(40_00), MAKE.taxed(30_00, reverse=True)),
+    MAKE.entry(MAKE.purchase(1_001, 2_003, currency="JPY")),
+    bill_and_payment(),
+    credit_note(),
+]
+
+
+@pytest.mark.parametrize("entry", MADE, ids=["journal entries", "another currency", "bill and payment", "credit note"])
+async def test_what_was_written_is_read_back(tryton: Server, entry: Entry) -> None:
+    """As a draft and posted: accounts, amounts, tax codes, currency and day."""
+    mine = MAKE.entry(*entry.documents)
+    async with opened(tryton) as books:
+        await books.record([mine])
+        draft = await books.read_back([mine.key])
+        await all_posted(books, [mine])
+        final = await books.read_back([mine.key, replace(mine.key, entry_id="none")])
+    assert set(final) == {mine.key}
+    assert shown(draft[mine.key]) == shown(final[mine.key]) == as_written(mine)
+
+
+async def test_a_tax_written_by_hand_is_read_back_without_its_code(tryton: Server) -> None:
+    """Tryton's lines show none then; amounts and accounts are there."""
+    bill = MAKE.bill(80_00, taxed=True)
+    tax = next(line for line in bill.lines if line.role is LineRole.TAX_IN)
+    lines = tuple(replace(line, account="2614") if line is tax else line for line in bill.lines)
+    entry = MAKE.entry(replace(bill, lines=lines))
+    async with opened(tryton) as books:
+        all_recorded(await books.record([entry]))
+        held = (await books.read_back([entry.key]))[entry.key]
+    assert not held.tells_tax_codes
+    assert shown(held) == as_written(entry, tax_codes=False)
+
+
+async def test_what_a_bookkeeper_altered_is_read_back_altered(tryton: Server) -> None:
+    """A draft whose accounts somebody exchanged in Tryton."""
+    entry = MAKE.entry(MAKE.purchase(50_00))
+    async with opened(tryton) as books:
+        all_recorded(await books.record([entry]))
+        async with stranger(tryton) as session:
+            lines = await session.call(
+                "model.account.move.line.search_read",
+                [["move.description", "like", f"%{entry.key.entry_id}%"]],
+                0, None, None, ["account"],
+            )  # fmt: skip
+            first, second = lines
+            await session.call("model.account.move.line.write", [first["id"]], {"account": second["account"]})
+        held = (await books.read_back([entry.key]))[entry.key]
+    assert len({line.account for line in held.lines}) == 1
+    assert shown(held) != as_written(entry)
+
+
+async def test_what_would_be_refused_is_said_beforehand(tryton: Server, rows: trial.Rows) -> None:
+    """With the error that recording would give, and nothing is written."""
+    good, bad = MAKE.entry(), MAKE.first_line(account="9999")
+    before = rows("SELECT count(*) FROM account_move")
+    async with opened(tryton) as books:
+        assert await books.rehearse([]) == []
+        (refused,) = await books.rehearse([good, bad])
+    assert (refused.key, type(refused.error)) == (bad.key, AccountUnknown)
+    assert rows("SELECT count(*) FROM account_move") == before

@@ -1,0 +1,226 @@
+"""Undoing: reversals of what still is as we wrote it, each written once, and nothing else touched."""
+
+import asyncio
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date
+
+import pytest
+
+from tallybook import app, undo
+from tallybook.undo import NotUndone, Undoing, Undone
+from tallybook.workplace import AlreadyRunning
+from tests.flow.command import Command, assert_accepted
+from tests.flow.conftest import Stage
+from tests.flow.test_import_files import hands_over
+from tests.flow.test_posting_journal import DELETED, change_book
+from tests.flow.test_tie_out import exported, tampered, tied_out
+from tests.postings.test_killed import change, cost
+
+
+def looked(stage: Stage, target: str, on: date | None = None) -> dict[str, Undoing]:
+    """What undoing would do, by entry id."""
+
+    async def look() -> list[Undoing]:
+        async with app.onlooker(stage.settings(), clock=stage.clock) as company:
+            return await undo.look(company, target, on=on)
+
+    return {each.entry_id: each for each in asyncio.run(look())}
+
+
+def undone(stage: Stage, target: str, on: date | None = None) -> dict[str, Undone]:
+    """Undo what may be, as somebody who agrees to everything; by entry id."""
+    agreed = {each.reversal.key for each in looked(stage, target, on).values() if each.reversal is not None}
+
+    async def undo_it() -> list[Undone]:
+        async with app.company(stage.settings(), clock=stage.clock) as company:
+            return await undo.undo(company, target, agreed, on=on)
+
+    return {each.entry_id: each for each in asyncio.run(undo_it())}
+
+
+def rows(stage: Stage) -> list[tuple[str, str]]:
+    """State and day of every entry in the book, by number."""
+    with closing(sqlite3.connect(stage.place.book)) as book:
+        return book.execute("SELECT state, posting_on FROM entries ORDER BY number").fetchall()
+
+
+def test_a_job_is_undone_to_nothing_and_both_entries_name_each_other(stage: Stage) -> None:
+    """Bills, payments and journal entries; Beancount and hledger accept the book, and every account is back at zero."""
+    tallybook = Command(stage.folder)
+    stage.found(12)
+    job = stage.press_export(vendor_based=True)
+    (report,) = stage.run(job)
+    done = undone(stage, job)
+    assert len(done) == report.successful
+    assert all(each.reversed_by and not each.problem for each in done.values())
+    with closing(sqlite3.connect(stage.place.book)) as book:
+        sums = book.execute("SELECT sum(amount_minor) FROM lines GROUP BY account").fetchall()
+        tied = book.execute("SELECT count(*) FROM corrections").fetchone()
+    assert set(sums) == {(0,)}
+    assert tied == (len(done),)
+    assert {state for state, _ in rows(stage)} == {"posted"}
+    assert tallybook("book", "export", "--book", stage.place.book, stage.folder / "ledger").code == 0
+    assert_accepted(stage.folder / "ledger")
+    assert {one.kind.value for one in tied_out(stage, job).differences} == {"reversed"}
+
+
+def test_an_item_that_was_undone_is_booked_anew_when_it_is_exported_again(stage: Stage) -> None:
+    """Under a new number, in place of the first, and both jobs can be tied out."""
+    (entry,) = stage.add({})
+    first = exported(stage)
+    assert undone(stage, entry)[entry].reversed_by == "000002"
+    assert cost(stage) == 0
+    second = exported(stage, entry)
+    assert stage.outcomes()[entry]["externalId"] == "000003"
+    assert cost(stage) == 10000
+    assert (tied_out(stage, first).ties_out, tied_out(stage, second).ties_out) == (True, True)
+    assert "corrected since" in (looked(stage, first)[entry].refusal or "")
+    assert undone(stage, second)[entry].reversed_by == "000004"
+
+
+def test_what_is_undone_is_not_undone_again(stage: Stage) -> None:
+    """Asked for once more, the same reversal is named."""
+    (entry,) = stage.add({})
+    job = exported(stage)
+    first = undone(stage, job)
+    assert undone(stage, job) == first
+    assert looked(stage, job)[entry].undone_by == "000002"
+    assert len(rows(stage)) == 2
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from tallybook import app, settings, undo
+from tallybook.engine.guard import GuardedBooks
+from tallybook.postings.journal import Journal
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+point, config, job = sys.argv[1:]
+room, name = {"claim": (Journal, "claim"), "reverse": (GuardedBooks, "reverse"),
+              "note": (Journal, "write"), "post": (GuardedBooks, "post")}[point.split()[1]]
+made = getattr(room, name)
+
+async def dying(self, *args):
+    if point.startswith("before"):
+        die()
+    await made(self, *args)
+    die()
+
+setattr(room, name, dying)
+
+async def main():
+    chosen = settings.load(Path(config), {})
+    async with app.onlooker(chosen) as company:
+        agreed = {each.reversal.key for each in await undo.look(company, job)}
+    async with app.company(chosen) as company:
+        await undo.undo(company, job, agreed)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "point", ["before claim", "after claim", "after reverse", "after note", "before post", "after post"]
+)
+def test_an_undo_that_is_killed_anywhere_is_finished_once(stage: Stage, point: str) -> None:
+    """One reversal for each entry, posted like what it takes back."""
+    entries = stage.add({}, {})
+    job = exported(stage)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, point, stage.place.config, job],
+        check=False,
+        timeout=60,
+        cwd=stage.folder,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = undone(stage, job)
+    assert {each.reversed_by for each in done.values()} == {"000003", "000004"}
+    assert [state for state, _ in rows(stage)] == ["posted"] * 4
+    assert undone(stage, job) == done
+    stage.run(stage.call("POST", "/exports", {"entryIds": entries})["id"])
+    assert cost(stage) == 20000
+
+
+def test_what_is_not_as_it_was_written_is_left_alone_with_the_reason(stage: Stage) -> None:
+    """Altered, deleted, never exported, settled by a person, or corrected by a later job."""
+    stage.changes = {"books": {"posting": "draft", "on_changed": "correct"}}
+    corrected, kept = stage.add({}, {"date": "2026-10-03T12:00:00Z"})
+    job = exported(stage)
+    change(stage, corrected, 17500)
+    exported(stage, corrected)
+    found = looked(stage, job)
+    assert "was corrected since: it is 000004 now" in (found[corrected].refusal or "")
+    assert found[kept].reversal is not None
+    tampered(stage, "UPDATE entries SET content_hash = 'changed'")
+    assert "changed in the books" in (looked(stage, job)[kept].refusal or "")
+    change_book(stage, DELETED)
+    assert looked(stage, job)[kept].refusal == "it is not in the books"
+    (nothing,) = looked(stage, "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e").values()
+    assert "nothing is known of it" in (nothing.refusal or "")
+    assert all(each.problem for each in undone(stage, job).values())
+
+
+def test_the_day_of_a_reversal_is_an_open_one_and_not_before_the_entry(stage: Stage) -> None:
+    """The entry's own day, or the one that was named."""
+    (entry,) = stage.add({"date": "2026-09-10T12:00:00Z"})
+    job = exported(stage)
+    change_book(stage, "INSERT INTO closed_periods VALUES ('2026-09-01', '2026-09-30')")
+    assert "name an open day with --on" in (looked(stage, job)[entry].refusal or "")
+    assert "before that" in (looked(stage, job, date(2026, 9, 9))[entry].refusal or "")
+    assert "closed period" in (looked(stage, job, date(2026, 9, 30))[entry].refusal or "")
+    assert undone(stage, job, date(2026, 10, 5))[entry].problem is None
+    assert rows(stage)[-1] == ("posted", "2026-10-05")
+
+
+def test_what_was_handed_over_in_import_files_is_left_alone(stage: Stage) -> None:
+    """It is named in which files it went."""
+    (entry,) = stage.add({})
+    hands_over(stage)
+    job = exported(stage)
+    assert "handed over in the csv files number 1" in (looked(stage, job)[entry].refusal or "")
+
+
+def test_a_job_that_has_not_ended_is_not_undone(stage: Stage) -> None:
+    """Its export may be writing."""
+    stage.add({})
+    with pytest.raises(NotUndone, match="has not ended yet"):
+        looked(stage, stage.press_export())
+
+
+def test_undo_asks_before_it_writes_and_without_a_terminal_it_wants_yes(stage: Stage) -> None:
+    """Exit code 2 and nothing written; with --yes it is done, and then there is nothing left to do."""
+    tallybook = Command(stage.folder)
+    (entry,) = stage.add({})
+    job = exported(stage)
+    asked = tallybook("undo", job)
+    assert (asked.code, "say --yes" in asked.told, len(rows(stage))) == (2, True, 1)
+    assert "reversed on" in asked.told
+    done = tallybook("undo", job, "--yes", "--json")
+    assert (done.code, json.loads(done.out)["reversedBy"]) == (0, "000002")
+    again = tallybook("undo", entry, "--yes")
+    assert (again.code, "undone already, by 000002" in again.told) == (0, True)
+    shown = tallybook("items", job)
+    assert "undone: 000002 takes back" in shown.told
+
+
+def test_undo_is_refused_beside_an_export_of_the_company(stage: Stage) -> None:
+    """It says who is at work, and writes nothing."""
+    stage.add({})
+    job = exported(stage)
+
+    async def beside() -> None:
+        async with app.company(stage.settings()):
+            await asyncio.to_thread(undone, stage, job)
+
+    with pytest.raises(AlreadyRunning, match="another run is exporting"):
+        asyncio.run(beside())
+    assert len(rows(stage)) == 1
