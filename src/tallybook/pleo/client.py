@@ -346,9 +346,7 @@ class PleoClient:
         body = moves.event_body(job_id, event, failure_reason, failure_reason_type, self._event_id_fields)
         content = json_of(body)
         path = "/v3/export-job-events"
-        call = Call(
-            "send_event", "POST", path, content=content, repeatable=False, body_wanted=False, confirmable=True
-        )
+        call = Call("send_event", "POST", path, content=content, repeatable=False, body_wanted=False, confirmable=True)
         await self._transport.call(call)
 
     async def move_job(
