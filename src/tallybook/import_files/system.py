@@ -27,6 +27,7 @@ from tallybook.accounting.errors import (
     EntryRefused,
 )
 from tallybook.accounting.handover import ImportSet, Ledger, Names
+from tallybook.accounting.reversing import reversed_entry
 from tallybook.accounting.system import Need, ReferenceData, Refused
 from tallybook.clock import Clock, SystemClock
 from tallybook.errors import SettingsError
@@ -116,8 +117,21 @@ class FileBooks:
         return await self._book.post(entries)
 
     async def reverse(self, reversals: Sequence[Reversal]) -> Sequence[Recorded | Refused]:
-        """Reverse entries in the book; what was handed over is followed by its reversal. Repeat: as `record`."""
-        return await self._book.reverse(reversals)
+        """Reverse entries in the book, but for those whose reversal the import file could not hold.
+
+        What was handed over is followed by its reversal.
+
+        Repeat: as `record`.
+        """
+        originals = {each.entry.key: each.entry for each in await self.hand_overs.booked([r.of.key for r in reversals])}
+        refused = {
+            each.key: refusal
+            for each in reversals
+            if (original := originals.get(each.of.key)) is not None
+            and (refusal := self._refusal(reversed_entry(original, each))) is not None
+        }
+        made = iter(await self._book.reverse([each for each in reversals if each.key not in refused]))
+        return [refused.get(each.key) or next(made) for each in reversals]
 
     async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
         """Say what the import file could not hold, and what the book would refuse. Repeat: safe."""

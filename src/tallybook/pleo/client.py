@@ -332,8 +332,6 @@ class PleoClient:
     ) -> None:
         """Send one event, once; a second attempt is made only where Pleo certainly did not hear the first.
 
-        A 429 is no such certainty.
-
         Repeat: not safe; `move_job` is.
         Raises:
             PleoCallInvalid: a reason is missing or out of place; nothing was sent.

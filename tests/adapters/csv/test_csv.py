@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallybook.accounting.entry import Dimension, Document, Entry
+from tallybook.accounting.entry import Dimension, Document, Entry, Reversal, replacement_key, reversal_key
 from tallybook.accounting.errors import (
     AccountingSettingInvalid,
     AccountingSettingMissing,
@@ -17,6 +17,7 @@ from tallybook.accounting.errors import (
     TaxCodeUnknown,
 )
 from tallybook.accounting.handover import Names, Tags
+from tallybook.accounting.system import Refused
 from tallybook.adapters.csv import open_csv
 from tallybook.adapters.csv.format import CsvFormat, laid_out
 from tallybook.adapters.csv.settings import CsvSettings, read_template, ready_templates
@@ -250,3 +251,21 @@ def test_by_year(tmp_path: Path) -> None:
     """By year, a file holds the entries of a calendar year."""
     made = form(tmp_path, {"columns": columns("{amount}")}, period="year")
     assert made.period_of(date(2026, 7, 1)).name == "2026"
+
+
+async def test_a_reversal_that_no_template_takes_is_refused_and_blocks_nothing(tmp_path: Path, book_path: Path) -> None:
+    """Templates for bills alone: a bill that was handed over is not reversed, and the next set is written."""
+    template = {"columns": columns("{amount}"), "kinds": ["bill"]}
+    changes = section(book_path, tmp_path / "import", "own", template={"own": template})
+    settings = CsvSettings.model_validate(changes)
+    books = open_file_books(CsvFormat(settings), settings, StillClock())
+    make = Make()
+    (old,) = await hand_over(books, [make.entry("a", make.bill(make.cost(100_00)))])
+    reversal = Reversal(reversal_key(old), of=old, posting_on=date(2026, 10, 14), replaced_by=replacement_key(old))
+    (answer,) = await books.reverse([reversal])
+    assert isinstance(answer, Refused)
+    assert "None of books.csv.templates takes a credit_note" in str(answer.error)
+    assert await books.find([reversal.key]) == {}
+    await hand_over(books, [make.entry("b", make.bill(make.cost(50_00), number="RE-2026/18"))])
+    await books.aclose()
+    assert len(files_in(tmp_path / "import", "*.csv")) == 2

@@ -50,8 +50,7 @@ def rows(tryton: Server) -> trial.Rows:
 def tryton_bench(tryton: Server, rows: trial.Rows, request: pytest.FixtureRequest) -> Iterator[trial.TrytonBench]:
     """The bench for the running Tryton, through a proxy that can disturb; patient, but where silence is the point."""
     proxy = FaultProxy(tryton.url)
-    patience_s = 4 if "silent" in request.node.name else 120
-    yield trial.bench(tryton, rows, lambda: _forget(rows), proxy, read_timeout_s=patience_s)
+    yield trial.bench(tryton, rows, lambda: _forget(rows), proxy, read_timeout_s=_patience_s(request))
     proxy.close()
 
 
@@ -80,7 +79,9 @@ def tryton_on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_where:
 
 
 @pytest.fixture
-def postgres_bench(tryton_on_postgres: Server, postgres_where: str) -> Iterator[trial.TrytonBench]:
+def postgres_bench(
+    tryton_on_postgres: Server, postgres_where: str, request: pytest.FixtureRequest
+) -> Iterator[trial.TrytonBench]:
     """The bench for the Tryton on PostgreSQL."""
 
     def read(sql: str) -> list[tuple[Any, ...]]:
@@ -89,8 +90,13 @@ def postgres_bench(tryton_on_postgres: Server, postgres_where: str) -> Iterator[
             return cursor.fetchall() if cursor.description else []
 
     proxy = FaultProxy(tryton_on_postgres.url)
-    yield trial.bench(tryton_on_postgres, read, lambda: _forget(read), proxy)
+    patience_s = _patience_s(request)
+    yield trial.bench(tryton_on_postgres, read, lambda: _forget(read), proxy, read_timeout_s=patience_s)
     proxy.close()
+
+
+def _patience_s(request: pytest.FixtureRequest) -> int:
+    return 4 if "silent" in request.node.name else 120
 
 
 def _forget(rows: trial.Rows) -> None:

@@ -1,11 +1,16 @@
+import os
+
 import pytest
 
 from tallybook.testkit.attachments import AttachmentsProof
+from tallybook.testkit.doubt import DoubtProof
+from tallybook.testkit.killed import KilledProof
 from tallybook.testkit.posting import PostingProof
 from tallybook.testkit.proof import AdapterProof
 from tallybook.testkit.readiness import ReadinessProof
 from tallybook.testkit.recording import RecordingProof
 from tallybook.testkit.refusals import RefusalsProof
+from tallybook.testkit.reversals import ReversalsProof
 from tallybook.testkit.writers import WritersProof
 from tests.adapters.tryton.trial import TrytonBench
 
@@ -16,8 +21,8 @@ class TestTrytonOnSqlite(AdapterProof):
         return tryton_bench
 
 
-class TestTrytonOnPostgres(ReadinessProof, RecordingProof, RefusalsProof, AttachmentsProof, PostingProof, WritersProof):
-    """All but a disturbed connection and a killed Tallybook, which are the same on every database of Tryton's."""
+class OnPostgres:
+    """The same bench on the other database."""
 
     system = AdapterProof.system
     oracle = AdapterProof.oracle
@@ -27,3 +32,15 @@ class TestTrytonOnPostgres(ReadinessProof, RecordingProof, RefusalsProof, Attach
     @pytest.fixture
     def bench(self, postgres_bench: TrytonBench) -> TrytonBench:
         return postgres_bench
+
+
+class TestTrytonOnPostgres(
+    OnPostgres, ReadinessProof, RecordingProof, RefusalsProof, AttachmentsProof, PostingProof, WritersProof
+):
+    """All but disturbed connections and kills, which are the same on every database of Tryton's."""
+
+
+class TestDisturbedTrytonOnPostgres(OnPostgres, ReversalsProof, KilledProof, DoubtProof):
+    """These too, with `make adapters`."""
+
+    __test__ = os.environ.get("TALLYBOOK_KIT_REQUEST_STEP") == "1"

@@ -5,19 +5,17 @@ is reversed by a credit note, a payment by a returned payment; both are closed w
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from tallybook.accounting.entry import Document, DocumentKind, Recorded, Reversal
+from tallybook.accounting.entry import Recorded, Reversal
 from tallybook.accounting.errors import EntryRejected
+from tallybook.accounting.reversing import reversed_entry
 from tallybook.accounting.system import Refused
 from tallybook.adapters.book.database import BookFile
 from tallybook.adapters.book.handing_over import booked
 from tallybook.adapters.book.open_items import take_back
 from tallybook.adapters.book.reading import instant_text, stored
 from tallybook.adapters.book.recording import Answer, write
-
-_KIND = {DocumentKind.BILL: DocumentKind.CREDIT_NOTE, DocumentKind.CREDIT_NOTE: DocumentKind.BILL}
 
 
 def reverse(file: BookFile, reversals: Sequence[Reversal], at: datetime, view_url: str | None) -> list[Answer]:
@@ -50,32 +48,11 @@ def _reverse(file: BookFile, reversal: Reversal, at: datetime, view_url: str | N
     ).fetchone()
     if by is not None:
         return Refused(reversal.key, EntryRejected(f"{number} is reversed already, by the entry {by[0]}"))
-    entry = replace(
-        original.entry,
-        key=reversal.key,
-        documents=tuple(map(_reversed, original.entry.documents)),
-        posting_on=reversal.posting_on,
-        details=replace(
-            original.entry.details, description=f"Reversal of {number}: {original.entry.details.description}"
-        ),
-    )
+    entry = reversed_entry(original.entry, reversal)
     answer = write(file, [entry], at, view_url)[entry.key]
     if isinstance(answer, Recorded):
         _tie(file, reversal, instant_text(at))
     return answer
-
-
-def _reversed(document: Document) -> Document:
-    lines = tuple(
-        replace(
-            line,
-            amount_minor=-line.amount_minor,
-            tax_base_minor=None if line.tax_base_minor is None else -line.tax_base_minor,
-        )
-        for line in document.lines
-    )
-    # Without references: a reversal settles what it reverses and nothing else.
-    return replace(document, kind=_KIND.get(document.kind, document.kind), lines=lines, open_item_refs=())
 
 
 def _tie(file: BookFile, reversal: Reversal, recorded_at: str) -> None:
