@@ -75,6 +75,7 @@ def test_export_review_mend_and_export_again(
 
     expect(page.locator("#export h2")).to_have_text("Export completed with errors")  # nobody loaded the page again
     expect(page.locator("#count-exported")).to_have_text("12")
+    expect(page.get_by_text("The export queue is empty")).to_be_visible()
     screenshot("sandbox-completed-with-errors")
     click(page, "Review errors")
     expect(page.locator("article")).to_have_count(6)

@@ -67,6 +67,14 @@ async def _lane_values(sandbox: Sandbox, lane: Lane, sieve: Sieve, number: str) 
     return values | {"lane": lane, "lane_names": LANE_NAMES, "sieve": sieve, "accounts": accounts}
 
 
+@router.get("/export")
+async def show_button(request: Request, sandbox: SandboxHere) -> Response:
+    """Show the form with the button Export, as it is now; to htmx, when an export has ended."""
+    if not wants_part(request):
+        return back_to("/")
+    return page(request, "_press.html", **await _lane_values(sandbox, Lane.QUEUE, Sieve(), "1"))
+
+
 @router.post("/queue")
 async def move(request: Request, sandbox: SandboxHere) -> Response:
     """Move expenses into the export queue, or back: those selected, or all that the lane shows."""
