@@ -105,6 +105,24 @@ def test_a_company_whose_credential_is_refused_keeps_no_other_from_its_export(
     assert made[1].job(job)["status"] == "completed", ran.stderr
 
 
+def test_a_company_whose_settings_are_wrong_hides_nothing_of_the_other_ones_export(
+    stages: Callable[[], Stage], tmp_path: Path
+) -> None:
+    """`tallybook run` shows the first company's job, says what is wrong with the second, and ends with 2."""
+    made = [stages(), stages()]
+    for seed, stage in enumerate(made, start=1):
+        stage.found(2, seed=seed)
+    job = made[0].press_export(vendor_based=True)
+    file = together(made, tmp_path)
+    made[1].place.key.unlink()
+    ran = subprocess.run(
+        [sys.executable, "-m", "tallybook", "run", "-c", file], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, job[:8] in ran.stdout) == (2, True), ran.stdout + ran.stderr
+    assert "company company-1: " in ran.stderr
+    assert made[0].job(job)["status"] == "completed"
+
+
 def together(stages: list[Stage], folder: Path) -> Path:
     """One settings file for several companies of several Pleos."""
     entries = []

@@ -61,40 +61,44 @@ def run(
     if job is not None and len(every) > 1:
         chosen(every, None)  # a job is one company's
     calls: Counter[str] = Counter()
+    reports: list[JobReport] = []
+    code = 0
     try:
-        reports, refused = _export_each(every, str(job) if job else None, calls, agreed)
+        code = _export_each(every, str(job) if job else None, calls, agreed, reports)
     except PlanDiffers as differs:
         typer.echo(str(differs), err=True)
         raise typer.Exit(PLAN_DIFFERS) from None
     except KeyboardInterrupt:
         typer.echo("Stopped at once; what is booked stays booked, and the next run goes on from there.", err=True)
-        raise typer.Exit(130) from None
+        code = 130  # what other companies' jobs came to is shown all the same
     if as_json:
         typer.echo(json.dumps({"jobs": [output.report_json(report) for report in reports], "calls": dict(calls)}))
-    else:
+    elif reports or not code:
         show(reports)
-    if refused or not all(report.completed for report in reports):
-        raise typer.Exit(1)
+    if code or not all(report.completed for report in reports):
+        raise typer.Exit(code or 1)
 
 
 def _export_each(
-    every: list[Settings], job_id: str | None, calls: Counter[str], agreed: str | None
-) -> tuple[list[JobReport], bool]:
-    """Export for one company after another; also says whether one was refused, which is no matter of the others."""
-    reports: list[JobReport] = []
+    every: list[Settings], job_id: str | None, calls: Counter[str], agreed: str | None, reports: list[JobReport]
+) -> int:
+    """Export for one company after another, adding to `reports`; gives the exit code of the worst that was refused.
+
+    One that is refused is no matter of the others.
+    """
     stopping = asyncio.Event()
-    refused = False
+    code = 0
     for each in every:
         if stopping.is_set():
             break
         try:
             reports += asyncio.run(export(each, job_id=job_id, calls=calls, stopping=stopping, agreed=agreed))
         except TallybookError as error:
-            if len(every) == 1 or isinstance(error, SettingsError):
+            if len(every) == 1:
                 raise
             typer.echo(output.harmless(f"company {name(each)}: {error}"), err=True)
-            refused = True
-    return reports, refused
+            code = max(code, 2 if isinstance(error, SettingsError) else 1)
+    return code
 
 
 def show(reports: list[JobReport]) -> None:
