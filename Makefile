@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Two at a time: most tests wait for other processes more than they compute.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 help:  ## list the targets
@@ -32,13 +34,13 @@ demo: $(VENV)/.run  ## a first export, from a local Pleo into a book; DEMO='--it
 check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
 	@scripts/static-checks
 	@scripts/ensure-programs hledger curl
-	$(BIN)/python -m pytest -q tests/unit tests/flow tests/architecture tests/docs tests/faults/test_sample.py
+	$(PYTEST) tests/unit tests/flow tests/architecture tests/docs tests/faults/test_sample.py
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks
 	@scripts/ensure-programs hledger curl postgresql chromium
 	@scripts/ensure-tryton >/dev/null
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 fix: $(VENV)/.dev  ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
