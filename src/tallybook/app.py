@@ -1,5 +1,6 @@
 """The composition root: settings become a Pleo client, books and rules; the one place where concrete things meet."""
 
+import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -38,7 +39,7 @@ from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
 from tallybook.steps import step3_retrieve_items as step3
 from tallybook.steps import step4_fetch_data as step4
-from tallybook.store.database import Database, migrated
+from tallybook.store.database import Database, bring_up_to_date
 from tallybook.store.pauses import Pauses
 from tallybook.workflow import Company, JobInterrupted, Progress, export_job
 from tallybook.workplace import workplace
@@ -262,8 +263,7 @@ async def posting_journal(settings: Settings) -> AsyncIterator[Journal | None]:
         return
     connections = database.connect()
     try:
-        with migrated(database, connections):
-            pass
+        await asyncio.to_thread(bring_up_to_date, database, connections)
         yield Journal(connections, run="a person")
     finally:
         connections.dispose()
@@ -371,15 +371,18 @@ async def _lacking_for_pending(settings: Settings, clock: Clock) -> Sequence[str
         every_job = rules(settings, books.capabilities)
     finally:
         await books.aclose()
+    failed, unset = list[str](), set[str]()
     async with pleo_client(settings, clock) as pleo:
         try:
             for job in await step1.detect(pleo, company_id):
                 of_job = replace(every_job, vendor_based=job.vendor_based_bookkeeping)
+                unset.update(step2.missing_accounts(of_job.accounts, vendor_based=of_job.vendor_based))
                 with suppress(JobStatusUnprocessable):  # it ended meanwhile: nothing of it is pending
                     await _look_at(pleo, job, of_job, lacking, page_size)
         except PleoError as error:
-            return [*lacking.sentences(), str(error)]
-    return lacking.sentences()
+            failed.append(str(error))
+    needed = [f"{each} is not set, and an export waits that needs it" for each in sorted(unset)]
+    return [*needed, *lacking.sentences(), *failed]
 
 
 async def _look_at(pleo: PleoClient, job: ExportJob, of_job: Rules, lacking: Lacking, page_size: int) -> None:

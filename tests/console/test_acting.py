@@ -71,7 +71,7 @@ def test_an_entry_that_is_booked_gets_its_number(
     assert "Noted" in settle(browser, place, "booked", number=" M-17 ")
     assert state(place) == ("recorded", "M-17", 1)
     assert "Nothing is uncertain" in browser.get("/uncertain").text
-    log = place.rows("SELECT action, entry_id, detail, result FROM audit ORDER BY id DESC LIMIT 1")
+    log = place.rows("SELECT action, entry_id, detail, result FROM console_audit ORDER BY id DESC LIMIT 1")
     assert log == [("settled an entry", ENTRY, "in the books as M-17", "done")]
 
 
@@ -97,7 +97,7 @@ def test_what_has_changed_since_it_was_shown_is_not_settled(
     answer = browser.fill_in(path, version=seen, looked="yes")
     assert "nothing was noted" in answer.text
     assert state(place) == ("recorded", "M-18", 0)
-    assert place.rows("SELECT result FROM audit ORDER BY id DESC LIMIT 1") == [("refused: NoPosting",)]
+    assert place.rows("SELECT result FROM console_audit ORDER BY id DESC LIMIT 1") == [("refused: NoPosting",)]
 
 
 @pytest.mark.parametrize("number", ["", "  ", "x" * 201, "a\nb", "a\x00b"])
@@ -154,11 +154,11 @@ def test_one_job_is_looked_for_again(place: Place, browser: Browser) -> None:
 
 def test_an_action_on_a_company_that_is_not_ours_is_a_404(place: Place, browser: Browser) -> None:
     """And leaves no row in the audit log."""
-    before = place.rows("SELECT count(*) FROM audit")
+    before = place.rows("SELECT count(*) FROM console_audit")
     for action in ("look", "pause", "resume", "job"):
         path = f"/companies/00000000-0000-4000-8000-000000000000/{action}"
         assert browser.fill_in(path).status_code == 404
-    assert place.rows("SELECT count(*) FROM audit") == before
+    assert place.rows("SELECT count(*) FROM console_audit") == before
 
 
 def test_the_check_says_what_tallybook_check_says(place: Place, browser: Browser) -> None:

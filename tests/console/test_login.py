@@ -30,7 +30,9 @@ def test_the_password_and_a_name_let_somebody_in(stranger: Browser, guarded: Pla
     answer = stranger.log_in("Ada Lovelace", wanted="/settings")
     assert (answer.status_code, answer.url.path) == (200, "/settings")
     assert "Ada Lovelace" in answer.text
-    assert guarded.rows("SELECT who, action FROM audit ORDER BY id DESC LIMIT 1") == [("Ada Lovelace", "logged in")]
+    assert guarded.rows("SELECT who, action FROM console_audit ORDER BY id DESC LIMIT 1") == [
+        ("Ada Lovelace", "logged in")
+    ]
     kept = dict(stranger.cookies)
     assert stranger.fill_in("/logout", page="/settings").url.path == "/login"
     stranger.cookies.clear()

@@ -57,7 +57,7 @@ def test_a_paused_companys_jobs_wait_at_pleo_until_it_is_resumed(stage: Stage, s
         assert served.worker.wait_for("job_ended", job_id=job)["outcome"] == "completed"
         assert paused_metric(served, stage) == 0
     exactly_once(stage, 3)
-    log = stored(url, "SELECT who, action, result FROM audit ORDER BY id")
+    log = stored(url, "SELECT who, action, result FROM console_audit ORDER BY id")
     assert [str(action) for _, action, _ in log] == ["paused the company", "looked for jobs", "resumed the company"]
     assert {(who, result) for who, _, result in log} == {("operator at this machine", "done")}
 
@@ -117,6 +117,6 @@ def test_run_by_hand_leaves_a_paused_companys_jobs_alone(stage: Stage, tmp_path:
     assert stage.events() == []
     assert tallybook(stage, url, "resume").stdout.endswith(" is resumed\n")
     with closing(sqlite3.connect(tmp_path / "by-hand.sqlite")) as database:
-        log = database.execute("SELECT who, action, result FROM audit ORDER BY id").fetchall()
+        log = database.execute("SELECT who, action, result FROM console_audit ORDER BY id").fetchall()
     who = f"{getpass.getuser()} on the command line"
     assert log == [(who, "paused the company", "done"), (who, "resumed the company", "done")]

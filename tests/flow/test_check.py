@@ -1,8 +1,10 @@
 """`tallybook check`, on a real sandbox and a real book: what pending exports name is held against the books."""
 
+import tomllib
 from typing import Any
 
 import pytest
+import tomli_w
 
 from tests.flow.command import Command
 from tests.flow.conftest import Stage
@@ -82,6 +84,18 @@ def test_check_names_the_nearest_account(stage: Stage, tallybook: Command) -> No
     ended = tallybook("check")
     assert ended.code == 1
     assert f'Nearest in the books: "{of_books["code"]}"' in ended.told
+
+
+def test_check_names_the_account_that_a_waiting_export_needs(stage: Stage, tallybook: Command) -> None:
+    """An export with vendors needs accounts payable, whatever others need."""
+    stage.add(expense())
+    stage.press_export(vendor_based=True)
+    roles = stage.settings().accounts.model_dump(exclude={"accounts_payable"}, exclude_none=True)
+    table = tomllib.loads(stage.place.config.read_text(encoding="utf-8")) | {"accounts": roles}
+    stage.place.config.write_text(tomli_w.dumps(table), encoding="utf-8")
+    ended = tallybook("check")
+    assert ended.code == 1
+    assert f"{PENDING}accounts.accounts_payable is not set, and an export waits that needs it" in ended.told
 
 
 def test_check_reads_a_job_page_by_page(stage: Stage, tallybook: Command) -> None:

@@ -47,7 +47,7 @@ def test_ctrl_c_ends_between_pages_and_the_next_run_goes_on(stage: Stage, tallyb
     assert ended.code == 1
     assert "Stopping after this page; press Ctrl-C again to stop at once." in ended.err
     assert f"{job}: stopped between pages; run again and it goes on from here" in ended.out
-    assert "not yet" in ended.out
+    assert "not by this" in ended.out
     assert stage.job(job)["status"] == "in_progress"
     reported = {entry: outcome["externalId"] for entry, outcome in stage.outcomes().items() if outcome["externalId"]}
     assert reported == dict(stage.booked())

@@ -110,6 +110,40 @@ def test_the_hash_is_the_same_for_any_size_of_page_and_at_any_time(stage: Stage)
     assert planned(stage, job)[0].hash != first
 
 
+def test_the_hash_covers_whether_a_linked_draft_would_be_posted_and_the_rules_for_receipts(stage: Stage) -> None:
+    """The items show neither, where the entry is in the books already."""
+    stage.changes = {"books": {"posting": "draft"}}
+    (entry,) = stage.add({})
+    stage.export()
+    job = stage.call("POST", "/exports", {"entryIds": [entry]})["id"]
+    hashes = set()
+    for rules in (
+        {"posting": "draft"},
+        {"posting": "posted"},
+        {"posting": "posted", "attachments": "best_effort"},
+        {"posting": "posted", "attachments_office": False},
+    ):
+        stage.changes = {"books": rules}
+        plan, items = planned(stage, job)
+        hashes.add(plan.hash)
+        assert (items[entry].fate, items[entry].posts) == (Fate.LINK, rules["posting"] == "posted")
+    assert len(hashes) == 4
+
+
+def test_a_plan_with_a_correction_says_that_its_reversal_was_not_tried(stage: Stage, tallybook: Command) -> None:
+    """The embedded book refuses it, since an account of the old version is closed."""
+    (entry,) = stage.add({})
+    stage.export()
+    change(stage, entry, 17500)
+    text = stage.place.config.read_text(encoding="utf-8")
+    stage.place.config.write_text(text.replace("[books]", '[books]\non_changed = "correct"', 1), encoding="utf-8")
+    job = stage.call("POST", "/exports", {"entryIds": [entry]})["id"]
+    ended = tallybook("plan", job)
+    assert "provided that the books take the reversal, which cannot be tried beforehand" in ended.told
+    last = json.loads(tallybook("plan", job, "--json").out.splitlines()[-1])
+    assert last["reversalsNotTried"] == 1
+
+
 def test_the_order_of_items_does_not_count(stage: Stage) -> None:
     """The same items in another order have the same hash, one item less another."""
     stage.found(6)
@@ -212,6 +246,13 @@ def test_a_plan_on_the_command_line_ends_with_the_hash_that_run_takes(stage: Sta
 
 def test_a_plan_is_of_one_job(tallybook: Command) -> None:
     """Exit code 2: which job is to be named."""
-    ended = tallybook("run", "--plan", "abc")
+    ended = tallybook("run", "--plan", "0" * 64)
     assert (ended.code, ended.out) == (2, "")
     assert "name it with --job" in ended.told
+
+
+def test_what_is_no_hash_is_no_difference(tallybook: Command) -> None:
+    """A hash that was not copied whole does not look like books that changed: exit code 2."""
+    ended = tallybook("run", "--job", "00000000-0000-4000-8000-000000000000", "--plan", "abc")
+    assert (ended.code, ended.out) == (2, "")
+    assert "takes the whole hash" in ended.told

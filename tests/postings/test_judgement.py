@@ -71,6 +71,14 @@ def test_a_persons_word_counts_where_the_books_find_nothing() -> None:
     assert decided.recorded.external_id == "000001"
 
 
+def test_a_persons_word_counts_where_an_earlier_version_was_taken_back() -> None:
+    """Undone, then booked by hand: it is not booked a second time beside that."""
+    settled = replace(posting(JournalState.RECORDED), settled=True)
+    decided = verdict(Standing(settled, reversed=recorded(BEFORE)), FINDS)
+    assert isinstance(decided, Link)
+    assert decided.recorded.external_id == "000001"
+
+
 @pytest.mark.parametrize("state", [JournalState.INTENT, JournalState.UNCERTAIN])
 def test_what_may_be_booked_and_cannot_be_searched_for_waits_for_a_person(state: JournalState) -> None:
     """The sentence names the command that settles it."""

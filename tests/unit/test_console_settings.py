@@ -73,3 +73,24 @@ def test_a_setting_in_force_says_where_it_came_from_and_hides_secrets(tmp_path: 
     assert told["database.url"] == (HIDDEN, "variable")
     assert told["console.password_hash"] == (HIDDEN, "variable")
     assert not any("hunter2" in each.value or "key-of" in each.value for each in found.values())
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        'passphrase = "S3CRET"',
+        'pin = "S3CRET"',
+        'github_pat = "S3CRET"',
+        'headers = { authorization = "Bearer S3CRET" }',
+        'accounts = [{ name = "a", api_key = "S3CRET" }]',
+        'Auth = "S3CRET"',
+    ],
+)
+def test_what_a_strangers_adapter_may_keep_secret_is_not_shown(tmp_path: Path, section: str) -> None:
+    """By its name, or because there are names within it."""
+    (tmp_path / "tallybook.toml").write_text(
+        f'[books]\nadapter = "book"\n[books.book]\npath = "book.sqlite"\n{section}\n', encoding="utf-8"
+    )
+    found = list(in_force(settings.load(tmp_path / "tallybook.toml", COMPANY), COMPANY))
+    assert not any("S3CRET" in each.value for each in found)
+    assert next(each.value for each in found if each.name == "books.book.path").endswith("book.sqlite")

@@ -50,7 +50,7 @@ def report_table(reports: Sequence[JobReport]) -> Table:
     for report in reports:
         table.add_row(
             report.job_id,
-            report.event.event.value if report.event else "not yet",
+            report.event.event.value if report.event else "not by this run",
             str(report.items),
             str(report.successful),
             str(report.failed),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections import Counter
 from typing import Annotated
@@ -22,6 +23,7 @@ from tallybook.pleo.client import CallRecord
 from tallybook.settings import Settings
 
 PLAN_DIFFERS = 3  # exit code
+_HASH = re.compile(r"[0-9a-f]{64}(-[0-9a-f]+)?")
 
 
 def run(
@@ -49,8 +51,8 @@ def run(
     was not begun; 130: stopped at once by a second Ctrl-C.
     """
     every = load_some(config, company)
-    if agreed is not None and job is None:
-        raise SettingsError(["run: --plan is about one export job; name it with --job"])
+    if agreed is not None:
+        _require_hash(agreed, job)
     if now:
         if job is not None:
             raise SettingsError(["run: --now looks for all jobs; name no --job with it"])
@@ -77,6 +79,13 @@ def run(
         show(reports)
     if code or not all(report.completed for report in reports):
         raise typer.Exit(code or 1)
+
+
+def _require_hash(agreed: str, job: UUID | None) -> None:
+    if job is None:
+        raise SettingsError(["run: --plan is about one export job; name it with --job"])
+    if not _HASH.fullmatch(agreed):
+        raise SettingsError(["run: --plan takes the whole hash that `tallybook plan` printed; copy it again"])
 
 
 def _export_each(

@@ -39,10 +39,13 @@ async def done(
     begun = Deed(desk.clock.now(), who, action, company_id, job_id, entry_id, detail)
     deed_id = await audit.begin(begun)
     log.info("console_action", action=action, company_id=company_id, job_id=job_id, entry_id=entry_id)
+    result = "broke; the log says where"
     try:
         answer = await deed()
+        result = "done"
     except TallybookError as error:
-        await audit.end(deed_id, f"refused: {logs.told(error)}")
+        result = f"refused: {logs.told(error)}"
         raise
-    await audit.end(deed_id, "done")
+    finally:
+        await audit.end(deed_id, result)
     return answer

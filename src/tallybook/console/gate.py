@@ -59,11 +59,11 @@ class Gate:
         """Give the answer to a request that is not let in; None for one that is."""
         if refused := self._refused(request):
             return self._desk.told(request, *refused)
-        if request.url.path.startswith(f"{pages.STATIC_PATH}/"):
+        if path_of(request).startswith(f"{pages.STATIC_PATH}/"):
             return None
         name = await self._sessions.name_of(visitor) if self._sessions else AT_THIS_MACHINE
         request.state.visitor = Visitor(visitor.token, name)
-        if name is None and request.url.path != LOGIN_PATH:
+        if name is None and path_of(request) != LOGIN_PATH:
             return _to_login(request)
         return await self._read_form(request, visitor) if request.method == "POST" else None
 
@@ -90,15 +90,23 @@ class Gate:
         return None
 
 
+def path_of(request: Request) -> str:
+    """Give the path that the routes go by; an address put together from headers is the visitor's word."""
+    path: str = request.scope["path"]
+    return path
+
+
 def cookie(request: Request, token: str) -> str:
-    """Write the header that gives a browser its token, for as long as it is open."""
+    """Write the header that gives a browser its token, for as long as it is open.
+
+    Lax, so that a link from a mail finds the visitor logged in: whatever changes anything is a form with a token.
+    """
     secure = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto")}
-    return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
+    return f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
 
 def _not_this_machine(request: Request) -> str | None:
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if not is_loopback(host):
+    if not is_loopback(_host(request.headers.get("host", ""))):
         return (
             "This console is for the machine it runs on: open it as http://127.0.0.1 or http://localhost, or set"
             " console.password_hash."
@@ -113,7 +121,17 @@ def _from_elsewhere(request: Request) -> bool:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site not in {"same-origin", "none"}
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+    except ValueError:
+        return True
+
+
+def _host(given: str) -> str:
+    try:
+        return urlsplit(f"//{given}").hostname or ""
+    except ValueError:
+        return ""
 
 
 async def _form(request: Request) -> Mapping[str, str] | str:
@@ -136,7 +154,7 @@ async def _form(request: Request) -> Mapping[str, str] | str:
 def _to_login(request: Request) -> Response:
     if "hx-request" in request.headers:  # a part of a page that was left open: the page itself has to go
         return Response(status_code=401, headers={"HX-Redirect": LOGIN_PATH})
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    wanted = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"{LOGIN_PATH}?next={quote(wanted)}" if request.method == "GET" else LOGIN_PATH, 303)
 
 

@@ -135,7 +135,7 @@ async def _standing(desk: Desk, request: Request) -> Response:
 async def _calls(desk: Desk, request: Request) -> Response:
     history, job = await _known(desk, request)
     given = request.query_params.get("skip", "0")
-    skip = min(int(given), _SKIPPED_MAX) if given.isascii() and given.isdigit() else 0
+    skip = min(int(given[:9]), _SKIPPED_MAX) if given.isascii() and given.isdigit() else 0
     calls = await history.calls(job.job_id, limit=CALLS_SHOWN + 1, skip=skip)
     listed, _ = await history.listed(job.job_id)
     made = sum(step.calls for step in (await history.steps(job.job_id)).values())
@@ -238,7 +238,7 @@ def _amount(amount_minor: int, currency: str) -> str:
 
 
 def _event(desk: Desk, job: Job) -> str | None:
-    """Write the final event as it was sent, but for the text of its reason, which is not kept."""
+    """Write the final event as it was sent, under the id fields of today's settings, without its reason in words."""
     if job.event is None:
         return None
     settings = desk.settings_of(job.company_id)

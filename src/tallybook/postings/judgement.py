@@ -4,7 +4,8 @@
 | --- | --- | --- | --- |
 | yes | as it is now | whatever it says | linked |
 | yes | otherwise | whatever it says | `books.on_changed` |
-| yes | reversed, its correction missing | whatever it says | the correction is recorded |
+| yes | reversed, its correction missing | recorded, by a person's word | linked |
+| yes | reversed, its correction missing | anything else | the correction is recorded |
 | yes | no | recorded, by a person's word | linked |
 | yes | no | anything else | recorded: who deleted it there and exports it again wants it there |
 | no | unknown | nothing, or failed | recorded |
@@ -64,11 +65,12 @@ def judge(
         EntryChanged: it is in the books with other content, and that is to be corrected by hand.
         AccountingTimeout: it may be in the books, and only a person can tell.
     """
-    if standing.reversed is not None:
+    posting = standing.posting
+    by_hand = posting is not None and posting.settled and posting.state is JournalState.RECORDED
+    if standing.reversed is not None and not by_hand:
         return Record(replaces=standing.reversed)
     if standing.found is not None:
         return _changed(standing.found, content_hash, on_changed, system) or Link(standing.found)
-    posting = standing.posting
     if posting is None or posting.state in {JournalState.FAILED, JournalState.UNDONE}:
         return Record()
     if system.can_find and not posting.settled:

@@ -11,7 +11,11 @@ from tallybook.settings.reading import variable_name
 from tallybook.settings.sections import SECTIONS, Settings
 
 HIDDEN: Final = "set, not shown"
-_SECRETS_OF_ADAPTERS: Final = ("password", "token", "secret", "key", "url", "uri", "dsn")  # an address may hold one
+# Parts of names; an address may hold one, too.
+_SECRETS_OF_ADAPTERS: Final = (
+    "pass", "pwd", "token", "secret", "key", "auth", "credential", "cookie", "header", "url", "uri", "dsn"
+)  # fmt: skip
+_SECRET_WORDS: Final = {"pin", "pat"}
 _PLACES: Final = ("_file", "_path", "_dir")  # where a secret stands is none
 
 
@@ -56,9 +60,18 @@ def in_force(settings: Settings, environment: Mapping[str, str]) -> Iterator[Set
     adapter = settings.books.adapter
     for key, value in settings.books.section(adapter).items():
         variable = variable_name(("books", adapter, key))
-        hidden = any(word in key for word in _SECRETS_OF_ADAPTERS) and not key.endswith(_PLACES)
         origin = Origin.VARIABLE if environment.get(variable) == str(value) else Origin.FILE
-        yield SettingInForce(f"books.{adapter}.{key}", _shown(value, hidden=hidden), origin, variable)
+        yield SettingInForce(
+            f"books.{adapter}.{key}", _shown(value, hidden=_may_hold_a_secret(key, value)), origin, variable
+        )
+
+
+def _may_hold_a_secret(key: str, value: Any) -> bool:
+    """Whether an adapter's setting is better not shown: by its name, or because what is inside has names of its own."""
+    key = key.lower()
+    named = any(word in key for word in _SECRETS_OF_ADAPTERS) or not _SECRET_WORDS.isdisjoint(key.split("_"))
+    nested = isinstance(value, list | tuple) and any(isinstance(each, Mapping | list) for each in value)
+    return isinstance(value, Mapping | SecretStr) or nested or (named and not key.endswith(_PLACES))
 
 
 _MAY_HOLD_A_SECRET: Final = {("database", "url"), ("console", "password_hash"), ("telemetry", "otlp_endpoint")}

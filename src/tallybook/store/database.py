@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,20 @@ def _sync_every_commit(connection: sqlite3.Connection, _: object) -> None:
     """Let a commit return when it is on the disk, whatever SQLite was built with."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: past the disk's own cache; nothing elsewhere
+
+
+def bring_up_to_date(database: Database, connections: sa.Engine) -> None:
+    """Bring our tables up to date without waiting for a turn where there is nothing to bring. Blocks.
+
+    Repeat: safe.
+    Raises:
+        DatabaseUnusable: the database does not answer, or refuses.
+    """
+    with suppress(sa.exc.SQLAlchemyError), connections.connect() as connection:  # `migrated` says it in words
+        if _is_current(connection):
+            return
+    with migrated(database, connections):
+        pass
 
 
 @contextmanager

@@ -140,7 +140,7 @@ company_pause = sa.Table(
 
 # What people did in the console, and who they said they are.
 audit = sa.Table(
-    "audit",
+    "console_audit",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),  # in the order in which things were begun
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),

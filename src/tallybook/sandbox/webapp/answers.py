@@ -163,4 +163,7 @@ def _is_from_another_site(request: Request) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}  # none: the person themselves, by the address bar
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    except ValueError:
+        return True

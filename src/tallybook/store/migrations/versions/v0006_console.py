@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("paused_by", sa.Text, nullable=False),
     )
     op.create_table(
-        "audit",
+        "console_audit",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("who", sa.Text, nullable=False),
