@@ -163,12 +163,13 @@ def test_run_ends_with_1_when_an_item_failed_and_items_says_why(stage: Stage, ta
 def test_a_job_that_failed_as_a_whole_is_said_with_its_reason(stage: Stage, tallybook: Command) -> None:
     """In `run` and later in `jobs`."""
     stage.add({})
-    stage.press_export()
+    job = stage.press_export()
     write(stage, accounts={"wallet": None})
     ended = tallybook("run")
     assert ended.code == 1
     assert "missing_configuration: No account is set for accounts.wallet" in ended.told
     assert "missing_configuration: No" in tallybook("jobs").told
+    assert "ended as failed: missing_configuration: No account" in tallybook("items", job, "--status", "failed").told
 
 
 @pytest.mark.parametrize("arguments", [("run", "--job", NO_JOB), ("items", NO_JOB)])

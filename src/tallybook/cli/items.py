@@ -38,12 +38,13 @@ async def _show(settings: Settings, job: str, status: ItemStatus | None, *, as_j
     table = Table(
         output.ids("Accounting entry"), "Status", number, Column("Posting", overflow="fold"), output.reasons()
     )
-    count = 0
+    count, whole = 0, False
     async with composition.posting_journal(settings) as journal, aclosing(_items(settings, job, status)) as items:
         async for page in _pages(items):
             keys = [EntryKey(settings.pleo.company_id.lower(), item.accounting_entry_id) for item in page]
             postings = {} if journal is None else await journal.read(keys)
             count += len(page)
+            whole |= any(item.status == ItemStatus.ABANDONED for item in page)
             for item, key in zip(page, keys, strict=True):
                 posting = postings.get(key)
                 if as_json:
@@ -59,6 +60,16 @@ async def _show(settings: Settings, job: str, status: ItemStatus | None, *, as_j
                 )
     if not as_json:
         output.console().print(table if count else "The job has no such items.")
+        if whole or not count:  # why is not said of the items, but of the job as a whole
+            await _show_reason(settings, job)
+
+
+async def _show_reason(settings: Settings, job: str) -> None:
+    async with composition.pleo_client(settings, SystemClock()) as client:
+        shown = await client.job(job)
+    if shown.failure_reason_type or shown.failure_reason:
+        why = output.reason(shown.failure_reason_type, shown.failure_reason)
+        output.console().print(output.harmless(f"The job as a whole ended as {shown.status}: {why}"))
 
 
 async def _pages(items: AsyncIterator[ExportJobItem], size: int = 100) -> AsyncIterator[list[ExportJobItem]]:
