@@ -106,7 +106,7 @@ def _pollers(
             random.SystemRandom(),
             one.serve.poll_every_s,
             name=one.pleo.company_name or "",
-            seen=lambda job: history.seen(job.company_id, job.id, items=job.number_of_items),
+            history=history,
         )
         for each, one in zip(companies.values(), settings, strict=True)
     ]

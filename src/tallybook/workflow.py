@@ -132,7 +132,8 @@ async def export_job(
         finally:
             metrics.job_over(company.company_id)
             await run.aclose()
-        recording.ended(report.event, note=report.note, goes_on=report.note in {STOPPED, step1.PAUSED})
+        paused = report.note == step1.PAUSED
+        recording.ended(report.event, note=report.note, goes_on=report.note == STOPPED, waits=paused)
         return report
 
 

@@ -2,15 +2,22 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
 from tallybook.accounting.entry import EntryKey
+from tallybook.clock import SystemClock
+from tallybook.history.job import SILENT_AFTER
+from tallybook.history.recorder import Recorder
+from tallybook.history.recording import JobRecording
 from tallybook.postings.journal import Journal
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.store.database import Database
+from tallybook.store.tables import job_history
 from tests.console.conftest import Browser, Place
 from tests.flow.test_check import account, expense
 
@@ -118,6 +125,35 @@ def test_an_entry_nobody_knows_is_not_settled(place: Place, browser: Browser, en
     assert answer.status_code == 404 if entry == "nothing" else "nothing was noted" in answer.text
 
 
+def test_an_entry_that_is_being_written_is_not_settled(
+    place: Place, browser: Browser, uncertain: Callable[..., Posting]
+) -> None:
+    """No buttons, and a page that was open before is refused; an export that is silent counts as cut off."""
+    job_id = "0d9f3c52-3c86-4c07-a1d5-1c2d3e4f5a6c"
+    uncertain(state=JournalState.INTENT, job_id=job_id, error=None)
+    seen = version(browser)
+    connections = Database(f"sqlite:///{place.database}").connect()
+    try:
+        recorder = Recorder(connections, SystemClock(), keep_days=90)
+        with JobRecording(recorder, place.company_id, job_id):
+            recorder.close()
+        shown = browser.get("/uncertain").text
+        assert "an export is writing it at this moment" in shown
+        assert f"{ENTRY}/not-booked" not in shown
+        path = f"/uncertain/{place.company_id}/{ENTRY}/not-booked"
+        answer = browser.fill_in(path, version=seen, looked="yes").text
+        assert "is writing that entry at this moment: nothing was noted" in answer
+        assert state(place)[0] == "intent"
+        with connections.begin() as connection:
+            told_at = SystemClock().now() - 2 * SILENT_AFTER
+            of_job = job_history.c.job_id == job_id
+            connection.execute(sa.update(job_history).where(of_job).values(told_at=told_at))
+        assert "its export ended before the answer came" in browser.get("/uncertain").text
+        assert "Noted" in settle(browser, place, "not-booked", looked="yes")
+    finally:
+        connections.dispose()
+
+
 def test_hostile_texts_are_shown_as_text(place: Place, browser: Browser, uncertain: Callable[..., Posting]) -> None:
     """In a number, in the name of the books, and in what is searched for."""
     uncertain(books=HOSTILE, replaces=HOSTILE)
@@ -150,6 +186,48 @@ def test_one_job_is_looked_for_again(place: Place, browser: Browser) -> None:
     job = place.stage.press_export(vendor_based=True)
     assert "shows the job as not done" in browser.fill_in(path, job_id=job).text
     place.served.worker.wait_for("job_ended", job_id=job)
+
+
+def test_a_job_that_pleos_list_does_not_show_is_taken_up_by_its_id(place: Place, browser: Browser) -> None:
+    """The list stays away the whole time; a look for jobs would find nothing."""
+    place.stage.add({})
+    job = place.stage.press_export(vendor_based=True)
+    place.stage.call("POST", "/faults", {"operation": "getExportJobsListV3", "kind": "status", "times": 10_000})
+    try:
+        assert "has taken it up" in browser.fill_in(f"/companies/{place.company_id}/job", job_id=job).text
+        assert place.served.worker.wait_for("job_ended", job_id=job)["outcome"] == "completed"
+        assert place.stage.call("GET", "/faults")["faults"] != []
+    finally:
+        place.stage.call("DELETE", "/faults")
+
+
+def history_state(place: Place, job: str, *wanted: str) -> str:
+    """Wait until the history has the job in one of these states."""
+    until_s = time.monotonic() + 30
+    while time.monotonic() < until_s:
+        rows = place.rows(f"SELECT state FROM job_history WHERE job_id = '{job}'")
+        if rows and rows[0][0] in wanted:
+            return str(rows[0][0])
+    raise AssertionError(rows)
+
+
+def test_a_job_that_ends_at_pleo_before_it_was_begun_waits_no_longer(place: Place, browser: Browser) -> None:
+    """Of a paused company one waits, also when looked for by its id; cancelled, it has ended without us at a look."""
+    path = f"/companies/{place.company_id}"
+    browser.fill_in(f"{path}/pause")
+    try:
+        place.stage.add({})
+        job = place.stage.press_export(vendor_based=True)
+        assert "waits until you resume" in browser.fill_in(f"{path}/job", job_id=job).text
+        history_state(place, job, "waiting")
+        place.stage.call("POST", f"/jobs/{job}/cancel")
+        browser.fill_in(f"{path}/look")
+        history_state(place, job, "ended_elsewhere")
+        shown = browser.get(f"/jobs/{job}").text
+        assert "it ended at Pleo before it was begun" in shown
+        assert "<dt>Started</dt><dd>not yet</dd>" in shown
+    finally:
+        browser.fill_in(f"{path}/resume")
 
 
 def test_an_action_on_a_company_that_is_not_ours_is_a_404(place: Place, browser: Browser) -> None:

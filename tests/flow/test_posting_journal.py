@@ -13,9 +13,14 @@ from tallybook import app
 from tallybook.accounting.entry import EntryKey
 from tallybook.adapters.book.database import opened
 from tallybook.adapters.book.handing_over import booked
+from tallybook.clock import SystemClock
+from tallybook.history.history import History
+from tallybook.history.recorder import Recorder
+from tallybook.history.recording import JobRecording
 from tallybook.postings.errors import AnotherWriter
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.postings.writing import Booking, EntryWriter
+from tallybook.store.database import Database
 from tests.flow.command import Command, assert_accepted
 from tests.flow.conftest import Stage
 from tests.postings.test_killed import change, cost
@@ -267,3 +272,24 @@ def test_uncertain_lists_what_is_open_and_settle_says_what_is_wrong(stage: Stage
     assert tallybook("uncertain", "settle", other, "--not-booked", *config).code == 1  # nobody answered the question
     assert tallybook("uncertain", "settle", other, "--not-booked", "--yes", *config).code == 0
     assert "Nothing is uncertain" in tallybook("uncertain", *config).told
+
+
+def test_an_entry_that_an_export_is_writing_is_not_settled(stage: Stage, tallybook: Command) -> None:
+    """The command says so and changes nothing; once the export has ended, it takes the person's word."""
+    settings = ["--config", stage.place.config]
+    (entry,) = stage.add({})
+    write_posting(stage, entry)
+    connections = Database(stage.settings().database.url).connect()
+    try:
+        recorder = Recorder(connections, SystemClock(), keep_days=90, written_every_s=0.01)
+        job_id = "00000000-0000-4000-8000-000000000000"
+        with JobRecording(recorder, stage.settings().pleo.company_id.lower(), job_id) as job:
+            while not asyncio.run(History(connections).at_work([job_id], SystemClock().now())):
+                pass
+            done = tallybook("uncertain", "settle", entry, "--not-booked", "--yes", *settings)
+            assert (done.code, "is writing entry" in done.told) == (1, True)
+            job.ended(None, note="somebody cancelled it", goes_on=False)
+        recorder.close()
+    finally:
+        connections.dispose()
+    assert tallybook("uncertain", "settle", entry, "--not-booked", "--yes", *settings).code == 0

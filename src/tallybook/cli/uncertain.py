@@ -12,7 +12,11 @@ from tallybook import app as composition
 from tallybook.accounting.entry import EntryKey
 from tallybook.cli import output
 from tallybook.cli.settings_option import Company, Config, load
+from tallybook.clock import SystemClock
 from tallybook.errors import SettingsError
+from tallybook.history.history import History
+from tallybook.postings.errors import NoPosting
+from tallybook.postings.journal import Journal
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.postings.settling import settle as settle_posting
 from tallybook.settings import Settings
@@ -95,7 +99,25 @@ async def _settle(settings: Settings, entry_id: str, number: str | None) -> None
             raise SettingsError(
                 ["there is no posting journal yet at the database of database.url; nothing was settled"]
             )
-        await settle_posting(journal, EntryKey(settings.pleo.company_id.lower(), entry_id), booked_as=number)
+        key = EntryKey(settings.pleo.company_id.lower(), entry_id)
+        posting = (await journal.read([key])).get(key)
+        if posting is not None and posting.state is JournalState.INTENT:
+            await _require_nobody_at_work(journal, posting)
+        seen = posting.version if posting else None
+        await settle_posting(journal, key, booked_as=number, seen_version=seen)
+
+
+async def _require_nobody_at_work(journal: Journal, posting: Posting) -> None:
+    """See that no export is writing the entry at this moment.
+
+    Raises:
+        NoPosting: one is.
+    """
+    if await History(journal.connections).at_work([posting.job_id], SystemClock().now()):
+        raise NoPosting(
+            f"An export is writing entry {posting.key.entry_id} at this moment: nothing was settled; look again when"
+            " it has ended"
+        )
 
 
 def _json(posting: Posting) -> dict[str, Any]:

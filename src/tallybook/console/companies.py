@@ -16,7 +16,6 @@ from tallybook.console.desk import Desk
 from tallybook.console.visitor import form_of, visitor_of
 from tallybook.engine.poll import Poller
 from tallybook.pleo.errors import PleoNotFound
-from tallybook.pleo.models import ExportJob, JobStatus
 from tallybook.steps.step1_detect_and_start import ELIGIBLE
 from tallybook.store.pauses import Pause, Pauses
 
@@ -27,8 +26,11 @@ _SAID: Final[Mapping[str, str]] = {
     "looking": _LOOKS,
     "paused": "The company is paused. A job that was begun goes on to its end; no other is started.",
     "resumed": f"The company is resumed. {_LOOKS}",
-    "job": f"Pleo shows the job as not done. {_LOOKS}",
-    "held": "Pleo shows the job as not begun. It waits until you resume the company.",
+    "job": "Pleo shows the job as not done. Tallybook has taken it up and exports it when its turn comes.",
+    "held": (
+        "Pleo shows the job as not begun. It waits until you resume the company; if it is not exported then, look for"
+        " it again."
+    ),
     "unknown": "Pleo knows no such job of this company. Copy the id from the address of the job in Pleo.",
     "no-id": "That is no job's id. It has 36 letters and digits, such as 3f0e8c1a-6d3b-4f60-9a53-1c6f0a7b2d11.",
     "closed": "Pleo has closed the job, and a closed job stays as it is. Export its expenses again in Pleo.",
@@ -111,24 +113,19 @@ async def _look_for_job(desk: Desk, request: Request) -> Response:
         return desk.back(PATH, said="no-id")
 
     async def look() -> str:
+        asked_at = desk.clock.now()
         try:
             job = await poller.pleo.job(job_id)
         except PleoNotFound:
             return "unknown"
         if job.company_id != poller.company_id:
             return "unknown"
-        poller.look_now()
-        return await _stands(desk, job)
+        if job.status not in ELIGIBLE:
+            return "closed"
+        return "job" if await poller.take_up(job, asked_at=asked_at) else "held"
 
     said = await done(desk, request, "looked for a job again", look, company_id=poller.company_id, job_id=job_id)
     return desk.back(PATH, said=said)
-
-
-async def _stands(desk: Desk, job: ExportJob) -> str:
-    if job.status not in ELIGIBLE:
-        return "closed"
-    paused = await Pauses(desk.connections).of(job.company_id)
-    return "held" if paused and job.status == JobStatus.PENDING else "job"
 
 
 def _poller(desk: Desk, request: Request) -> Poller:

@@ -1,5 +1,6 @@
 """Uncertain entries: what was attempted and what was found, and a person's word on whether they are in the books."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -13,8 +14,9 @@ from tallybook.accounting.entry import EntryKey
 from tallybook.console.deeds import done
 from tallybook.console.desk import Desk
 from tallybook.console.visitor import form_of
+from tallybook.history.history import History
 from tallybook.postings.errors import NoPosting
-from tallybook.postings.posting import JournalState
+from tallybook.postings.posting import JournalState, Posting
 from tallybook.postings.settling import settle
 
 PATH: Final = "/uncertain"
@@ -24,6 +26,7 @@ _SAID: Final = {
     "booked": "Noted: the entry is in the books. The next export that carries it links it under that number.",
     "not-booked": "Noted: the entry is not in the books. The next export that carries it records it.",
     "changed": "Somebody, or an export, has written about that entry meanwhile: nothing was noted. Look at it again.",
+    "writing": "An export is writing that entry at this moment: nothing was noted. Look again when it has ended.",
     "no-number": f"Give the number the entry has in the books, {NUMBER_LENGTH_MAX} letters at most.",
     "not-looked": "Look into the books first, then tick the box: an entry that is there would be booked twice.",
 }
@@ -43,9 +46,13 @@ async def _show(desk: Desk, request: Request) -> Response:
     found = {
         company_id: await desk.journal.open_postings(company_id, limit=SHOWN_MAX + 1) for company_id in desk.companies
     }
+    at_work: set[str] = set()
+    for postings in found.values():
+        at_work |= await _at_work(desk, postings)
     return desk.render(
         request,
         "uncertain.html",
+        at_work=at_work,
         found={company_id: postings[:SHOWN_MAX] for company_id, postings in found.items()},
         more={company_id for company_id, postings in found.items() if len(postings) > SHOWN_MAX},
         cut_off=JournalState.INTENT,
@@ -81,6 +88,8 @@ async def _settle(desk: Desk, request: Request, number: str | None, *, said: str
     if company_id not in desk.companies:
         raise HTTPException(404)
     key = EntryKey(company_id, entry_id)
+    if await _at_work(desk, (await desk.journal.read([key])).values()):
+        return desk.back(PATH, said="writing")
     try:
         await done(
             desk,
@@ -94,3 +103,9 @@ async def _settle(desk: Desk, request: Request, number: str | None, *, said: str
     except NoPosting:
         return desk.back(PATH, said="changed")
     return desk.back(PATH, said=said)
+
+
+async def _at_work(desk: Desk, postings: Iterable[Posting]) -> set[str]:
+    """Give the jobs that are writing some of these at this moment."""
+    begun = {each.job_id for each in postings if each.state is JournalState.INTENT}
+    return await History(desk.connections).at_work(begun, desk.clock.now())

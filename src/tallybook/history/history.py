@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from statistics import median
@@ -58,6 +58,19 @@ class History:
         """
         rows = await self._rows(sa.select(job_history).where(job_history.c.job_id == job_id))
         return _job(rows[0]) if rows else None
+
+    async def at_work(self, job_ids: Collection[str], now: datetime) -> set[str]:
+        """Say which of these jobs, at most 1,000, an export is at work on: running, and heard of lately.
+
+        Repeat: safe.
+        Raises:
+            DatabaseUnusable: the database does not answer.
+        """
+        if not job_ids:
+            return set()
+        wanted = sa.select(job_history).where(job_history.c.job_id.in_(job_ids))
+        rows = await self._rows(wanted.where(job_history.c.state == State.RUNNING.value))
+        return {job.job_id for job in map(_job, rows) if not job.is_silent(now)}
 
     async def steps(self, job_id: str) -> dict[int, Step]:
         """Give what a job did in each of the seven steps, by number; a step that called nobody is missing.

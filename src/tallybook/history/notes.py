@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tallybook.accounting.entry import Entry
+from tallybook.history.job import State
 from tallybook.store.tables import job_history, job_history_call, job_history_item, job_history_step
 
 CALLS_LISTED_MAX: Final = 1000  # of a job; of those that follow, only failures, until twice as many are listed
@@ -28,9 +29,10 @@ class Notes:
     steps: dict[tuple[str, int], Row] = field(default_factory=dict)
     calls: list[Row] = field(default_factory=list)
     items: list[Row] = field(default_factory=list)
+    unbegun: dict[str, Row] = field(default_factory=dict)  # what is to be said of jobs if they wait still
 
     def __bool__(self) -> bool:
-        return bool(self.seen or self.jobs or self.steps or self.calls or self.items)
+        return bool(self.seen or self.jobs or self.steps or self.calls or self.items or self.unbegun)
 
     @property
     def size(self) -> int:
@@ -59,6 +61,7 @@ class Notes:
         for row in newer.steps.values():
             joined.add_to_step(row)
         joined.calls, joined.items = self.calls + newer.calls, self.items + newer.items
+        joined.unbegun = self.unbegun | newer.unbegun
         return joined
 
 
@@ -94,6 +97,12 @@ def write(connection: sa.Connection, notes: Notes, listed: dict[str, int]) -> No
         )
     if notes.jobs:
         connection.execute(_upsert_jobs(insert), [_storable(row) for row in notes.jobs.values()])
+    if notes.unbegun:  # after the runs: another worker's may have been quicker
+        waiting = (job_history.c.job_id == sa.bindparam("of_job"), job_history.c.state == State.WAITING.value)
+        connection.execute(
+            sa.update(job_history).where(*waiting),
+            [row | {"of_job": job_id} for job_id, row in notes.unbegun.items()],
+        )
     if notes.steps:
         connection.execute(_upsert_steps(insert), list(notes.steps.values()))
     if calls := _listed(connection, notes.calls, listed):

@@ -7,10 +7,10 @@ no matter of the export. A process that is killed takes the notes of the last se
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
@@ -19,8 +19,12 @@ from tallybook.clock import Clock
 from tallybook.history import notes
 from tallybook.history.job import State
 from tallybook.history.notes import Notes, Row
+from tallybook.store.asking import asked
+from tallybook.store.tables import job_history
 
 ROWS_WAITING_MAX: Final = 10_000  # calls and items; what comes on top while the database is away is counted and lost
+UNBEGUN: Final = "it ended at Pleo before it was begun"
+_KEYS_PER_STATEMENT: Final = 1000
 _CLOSED_WITHIN_S: Final = 5.0
 _TIDIED_EVERY_S: Final = 6 * 3600.0
 _NEXT_PIECE_AFTER_S: Final = 0.1
@@ -52,6 +56,8 @@ class Recorder:
         self._urgent = self._closing = False
         self._tidy_at_s = 0.0
         self._thread: threading.Thread | None = None
+        self._waiting: dict[str, str] = {}  # jobs that may wait for their first run, and the company of each
+        self._waiting_read = False  # those of an earlier process too
 
     def seen(self, company_id: str, job_id: str, *, items: int) -> None:
         """Take note of a job that waits for its first run.
@@ -72,7 +78,53 @@ class Recorder:
         with self._changed:
             idle = not self._notes
             self._notes.seen[job_id] = row
+            self._waiting[job_id] = company_id
             self._wake(idle)
+
+    async def waiting(self, company_id: str, *, but: Collection[str]) -> list[str]:
+        """List this company's jobs that wait for their first run, but for these; asks the database only about some.
+
+        Repeat: safe.
+        Raises:
+            DatabaseUnusable: the database does not answer.
+        """
+        table = job_history
+        waits = table.c.state == State.WAITING.value
+        if not self._waiting_read:
+            earlier = await self._asked(sa.select(table.c.job_id, table.c.company_id).where(waits))
+            with self._changed:
+                self._waiting, self._waiting_read = dict(earlier) | self._waiting, True
+        with self._changed:
+            found = [job_id for job_id, of in self._waiting.items() if of == company_id and job_id not in but]
+        found = found[:_KEYS_PER_STATEMENT]
+        if not found:
+            return []
+        wanted = sa.select(table.c.job_id, table.c.company_id).where(waits, table.c.job_id.in_(found))
+        still = dict(await self._asked(wanted))
+        with self._changed:
+            for job_id in found:
+                if job_id not in still and job_id not in self._notes.seen:
+                    self._waiting.pop(job_id, None)
+        return [job_id for job_id in found if job_id in still]
+
+    def ended_unbegun(self, job_id: str) -> None:
+        """Take note that a job became final without a run of ours.
+
+        Repeat: safe; of a job that does not wait any more nothing is changed.
+        """
+        now = self.clock.now()
+        row = {"state": State.ENDED_ELSEWHERE.value, "ended_at": now, "told_at": now, "note": UNBEGUN}
+        with self._changed:
+            idle = not self._notes
+            self._notes.unbegun[job_id] = row
+            self._waiting.pop(job_id, None)
+            self._wake(idle)
+
+    async def _asked(self, wanted: sa.Select[Any]) -> list[tuple[str, str]]:
+        def rows(connection: sa.Connection) -> list[tuple[str, str]]:
+            return [(row.job_id, row.company_id) for row in connection.execute(wanted)]
+
+        return await asked(self._connections, rows)
 
     def note(
         self, job: Row, steps: Sequence[Row] = (), calls: Sequence[Row] = (), items: Sequence[Row] = (), *, urgent: bool

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, Self
 from tallybook.accounting.entry import Entry
 from tallybook.bookkeeping.details import source_url
 from tallybook.errors import TallybookError
-from tallybook.history.job import PAGED, State
+from tallybook.history.job import OPEN, PAGED, State
 from tallybook.history.notes import Row
 from tallybook.history.recorder import Recorder
 from tallybook.pleo.client import CallRecord
@@ -68,14 +68,14 @@ class JobRecording:
         self._at_step = 0  # by its checkpoint; the row has the step of the last call
         self._token: Token[JobRecording | None] | None = None
         self._job: Row = {"job_id": job_id, "company_id": company_id, "state": State.RUNNING.value, "lost": 0}
-        empty = ("ended_at", "expires_at", "done_before", "page", "items", "successful", "failed")
+        empty = ("started_at", "ended_at", "expires_at", "done_before", "page", "items", "successful", "failed")
         self._job |= dict.fromkeys((*empty, "event", "reason", "note")) | {"step": 0}
 
     def __enter__(self) -> Self:
         self._token = _at_hand.set(self)
         if self._recorder is not None:
             now = self._recorder.clock.now()
-            self._job |= {"first_seen_at": now, "started_at": now, "run_at": now}
+            self._job |= {"first_seen_at": now, "run_at": now}
             self._note()
         return self
 
@@ -110,6 +110,8 @@ class JobRecording:
     def started(self, *, items: int, left_s: Callable[[], float]) -> None:
         """Say that the job is ours: with so many items, and so many seconds left, asked anew whenever it is told of."""
         self._job["items"], self._left_s = items, left_s
+        if self._recorder is not None:
+            self._job["started_at"] = self._recorder.clock.now()
         self._note()
 
     def planned(self, items: Sequence[ExportItem], entries: Mapping[str, Entry]) -> None:
@@ -173,9 +175,15 @@ class JobRecording:
             self._books_failures[operation] = attempt
         self.called("books", operation, status=None, attempt=attempt, took_s=took_s, error=error)
 
-    def ended(self, final: FinalEvent | None, *, note: str | None, goes_on: bool) -> None:
-        """Say that the run ended: with the job's final event, or why without it, and whether a next run goes on."""
-        if final is not None:
+    def ended(self, final: FinalEvent | None, *, note: str | None, goes_on: bool, waits: bool = False) -> None:
+        """Say that the run ended: with the job's final event, or why without it, and whether a next run goes on.
+
+        A job that still `waits` was not begun: the run ended before it did anything.
+        """
+        if waits:
+            self._job["step"] = 0
+            self._end(State.WAITING, note=None)
+        elif final is not None:
             self._job |= {"event": final.event.value, "reason": final.reason and final.reason.value}
             self._end(State(final.event.value), note=None)
         else:
@@ -183,7 +191,7 @@ class JobRecording:
 
     def _end(self, state: State, *, note: str | None) -> None:
         self._job |= {"state": state.value, "note": _short(note)}
-        if self._recorder is not None and state is not State.INTERRUPTED:
+        if self._recorder is not None and state not in OPEN:
             self._job["ended_at"] = self._recorder.clock.now()
         self._note(urgent=True)
 

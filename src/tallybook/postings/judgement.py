@@ -31,13 +31,14 @@ class Standing:
     """What is known of one entry. `found` is its newest version in the books, by the books' own word.
 
     `reversed` is the version that an earlier run took back without recording the one that corrects it; `reversal` is
-    what took back the version before the newest.
+    what took back the version before the newest, which `reversed_draft` says is a draft.
     """
 
     posting: Posting | None = None
     found: Recorded | None = None
     reversed: Recorded | None = None
     reversal: Recorded | None = None
+    reversed_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)

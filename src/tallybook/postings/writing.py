@@ -15,7 +15,15 @@ from typing import Protocol, TypeVar, cast
 
 import structlog
 
-from tallybook.accounting.entry import Entry, EntryKey, Recorded, Reversal, replacement_key, reversal_key
+from tallybook.accounting.entry import (
+    Entry,
+    EntryKey,
+    PostingState,
+    Recorded,
+    Reversal,
+    replacement_key,
+    reversal_key,
+)
 from tallybook.accounting.errors import AccountingError, EntryRefused
 from tallybook.accounting.patience import ATTEMPTS, PASSING, patiently
 from tallybook.accounting.system import AccountingSystem, Refused, ReversingSystem
@@ -48,7 +56,7 @@ class Booking:
     """What is to be written for one entry: its newest version, and first, perhaps, the reversal of the one before.
 
     `key` is the entry's identity; `entry.key` differs from it where an earlier version keeps that in the books.
-    `reversed_by` is the reversal of that version, where an earlier run recorded it.
+    `reversed_by` is the reversal of that version, where an earlier run recorded it; `reversed_draft`: it is a draft.
     """
 
     key: EntryKey
@@ -56,6 +64,7 @@ class Booking:
     posting: Posting | None = None  # as it was read
     reversal: Reversal | None = None
     reversed_by: Recorded | None = None
+    reversed_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Found:
     recorded: Recorded
     posting: Posting | None = None
     reversed_by: Recorded | None = None
+    reversed_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,11 @@ def _standing(posting: Posting | None, versions: Sequence[Version]) -> Standing:
     newest = versions[-1]
     if newest.reversal is not None:
         return Standing(posting, reversed=newest.recorded, reversal=newest.reversal)
-    return Standing(posting, found=newest.recorded, reversal=versions[-2].reversal if len(versions) > 1 else None)
+    if len(versions) == 1:
+        return Standing(posting, found=newest.recorded)
+    before = versions[-2]
+    draft = before.recorded.state is PostingState.DRAFT
+    return Standing(posting, found=newest.recorded, reversal=before.reversal, reversed_draft=draft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,9 +320,13 @@ class EntryWriter:
         return await self._note_once(postings)
 
     async def _note_once(self, postings: Sequence[Posting]) -> None:
-        """What was recorded is a fact: it goes over what others thought meanwhile."""
+        """What was recorded is a fact: it goes over what others thought meanwhile.
+
+        What is uncertain goes over a person's word that it is not in the books: that was given before the write ended.
+        """
         taken = await self.journal.write(postings)
-        late = {each.key: each for each in postings if each.key not in taken and each.state is JournalState.RECORDED}
+        lasting = {JournalState.RECORDED, JournalState.UNCERTAIN}
+        late = {each.key: each for each in postings if each.key not in taken and each.state in lasting}
         if not late:
             return
         log.warning("posting_changed_meanwhile", entry_ids=[key.entry_id for key in late][:10], count=len(late))
@@ -317,7 +335,7 @@ class EntryWriter:
             [
                 replace(each, version=theirs[key].version)
                 for key, each in late.items()
-                if key in theirs and theirs[key].state is not JournalState.RECORDED
+                if key in theirs and _goes_over(each, theirs[key])
             ]
         )
 
@@ -363,3 +381,9 @@ class EntryWriter:
                 given_up = not isinstance(error, PASSING)
         self._attempts = 1 if outstanding else ATTEMPTS
         return answers | dict.fromkeys(outstanding, down)
+
+
+def _goes_over(late: Posting, theirs: Posting) -> bool:
+    if late.state is JournalState.RECORDED:
+        return theirs.state is not JournalState.RECORDED
+    return theirs.state is JournalState.FAILED and theirs.settled

@@ -182,19 +182,26 @@ def test_an_interrupted_job_says_why_and_goes_on_as_the_same_job(
 ) -> None:
     """The class of what interrupted it; another worker's run brings the end, and the first start stays its start."""
     first, second = recorders(), recorders()
-    with pytest.raises(JobInterrupted), JobRecording(first, COMPANY, JOB):
-        raise JobInterrupted(_report()) from PleoUnreachable("Pleo at https://example.org did not answer")
+    with pytest.raises(JobInterrupted):
+        interrupt(first)
     first.close()
     began_at = clock.now()
-    job = the_job(connections)
-    assert (job.state, job.note, job.ended_at) == (State.INTERRUPTED, "PleoUnreachable", None)
+    found = the_job(connections)
+    assert (found.state, found.note, found.ended_at) == (State.INTERRUPTED, "PleoUnreachable", None)
     clock.pass_s(600)
     run(second, [result(1)])
     second.close()
-    job = the_job(connections)
-    assert (job.state, job.note, job.started_at, job.took) == (
+    found = the_job(connections)
+    assert (found.state, found.note, found.started_at, found.took) == (
         State.COMPLETED, None, began_at, timedelta(minutes=10),
     )  # fmt: skip
+
+
+def interrupt(history: Recorder) -> None:
+    """Begin a job, and have Pleo stay away."""
+    with JobRecording(history, COMPANY, JOB) as job:
+        job.started(items=1, left_s=lambda: 3600.0)
+        raise JobInterrupted(_report()) from PleoUnreachable("Pleo at https://example.org did not answer")
 
 
 def _report() -> Any:
@@ -228,6 +235,70 @@ def test_a_job_that_waits_is_shown_waiting_until_its_run_begins(connections: sa.
     late.seen(COMPANY, JOB, items=3)
     late.close()
     assert the_job(connections).state is State.RUNNING
+
+
+def test_a_job_that_a_pause_holds_back_waits_and_has_not_started(
+    connections: sa.Engine, recorders: Recorders, clock: SetClock
+) -> None:
+    """Its run ended at once and says nothing; three days later the job starts, and took no three days."""
+    first, second = recorders(), recorders()
+    with JobRecording(first, COMPANY, JOB) as job:
+        asyncio.run(at_step(job, "1 start", lambda: pleo_called(call("job"))))
+        job.ended(None, note="the company is paused", goes_on=False, waits=True)
+    first.close()
+    held = the_job(connections)
+    assert (held.state, held.step, held.started_at, held.ended_at, held.note) == (State.WAITING, 0, None, None, None)
+    clock.pass_s(3 * 86400)
+    run(second, [result(1)])
+    second.close()
+    done = the_job(connections)
+    assert (done.state, done.started_at, done.took) == (State.COMPLETED, clock.now(), timedelta(0))
+    assert done.first_seen_at == clock.now() - timedelta(days=3)
+
+
+def test_a_job_that_was_final_already_has_not_started(connections: sa.Engine, recorders: Recorders) -> None:
+    """No run of ours did anything for it."""
+    history = recorders()
+    with JobRecording(history, COMPANY, JOB) as job:
+        job.ended(None, note="the job was final already", goes_on=False)
+    history.close()
+    found = the_job(connections)
+    assert (found.state, found.started_at, found.took) == (State.ENDED_ELSEWHERE, None, None)
+
+
+def test_a_job_that_ended_before_it_was_begun_waits_no_longer(connections: sa.Engine, recorders: Recorders) -> None:
+    """Also one that an earlier process saw; one that has a run keeps what the run said, and no other company's is."""
+    first, second = recorders(), recorders()
+    for number in (1, 2, 3):
+        first.seen(COMPANY, entry_id(number), items=1)
+    first.seen("c" * 36, entry_id(4), items=1)
+    first.close()
+    assert asyncio.run(second.waiting(COMPANY, but={entry_id(2)})) == [entry_id(1), entry_id(3)]
+    run(second, [result(1)], job_id=entry_id(3))
+    for number in (1, 3):
+        second.ended_unbegun(entry_id(number))
+    second.close()
+    job = the_job(connections, entry_id(1))
+    assert (job.state, job.note, job.ended_at) == (State.ENDED_ELSEWHERE, recorder.UNBEGUN, second.clock.now())
+    assert [the_job(connections, entry_id(number)).state for number in (2, 3, 4)] == [
+        State.WAITING, State.COMPLETED, State.WAITING,
+    ]  # fmt: skip
+    assert asyncio.run(second.waiting(COMPANY, but={entry_id(2)})) == []
+
+
+def test_looking_for_jobs_that_ended_asks_nothing_while_none_is_missing(
+    connections: sa.Engine, recorders: Recorders
+) -> None:
+    """Once to know what an earlier process saw, and then only when a job that waits is not listed any more."""
+    history, statements = recorders(), list[str]()
+    asyncio.run(history.waiting(COMPANY, but=()))
+    sa.event.listen(connections, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    assert asyncio.run(history.waiting(COMPANY, but=())) == []
+    history.seen(COMPANY, JOB, items=1)
+    assert asyncio.run(history.waiting(COMPANY, but={JOB})) == []
+    assert [each for each in statements if each.startswith("SELECT job_history.job_id, job_history.company_id")] == []
+    history.close()
+    assert asyncio.run(history.waiting(COMPANY, but=())) == [JOB]
 
 
 def test_of_a_long_job_the_first_calls_are_listed_then_only_failures_and_all_are_counted(
@@ -340,6 +411,7 @@ def test_outcomes_are_counted_by_the_day_with_the_median_and_the_longest(
     for number, seconds in enumerate((60, 120, 360)):
         history = recorders()
         with JobRecording(history, COMPANY, entry_id(number)) as job:
+            job.started(items=1, left_s=lambda: 3600.0)
             clock.pass_s(seconds)
             job.ended(FinalEvent(JobEvent.COMPLETED), note=None, goes_on=False)
         history.close()
