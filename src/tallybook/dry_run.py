@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, cast
 
-from tallybook.accounting.entry import Entry, EntryKey, Line
+from tallybook.accounting.entry import Entry, EntryKey, Line, PostingState
 from tallybook.accounting.errors import AccountingError
 from tallybook.accounting.system import RehearsingSystem
 from tallybook.bookkeeping.plan import FileToFetch
@@ -55,7 +55,8 @@ class PlannedItem:
     """What would become of one item: `entry` is what would be written, `result` what Pleo would be told.
 
     `corrects` is the number of the entry that would be reversed first, on `reversal_on`. `files` are as Pleo announces
-    them; `notes` say what would be left out. The number of a new entry is not known before it is written.
+    them. `posts` says that a draft that is in the books would be posted. The number of a new entry is not known before
+    it is written.
     """
 
     entry_id: str
@@ -65,6 +66,7 @@ class PlannedItem:
     corrects: str | None = None
     reversal_on: date | None = None
     files: tuple[FileToFetch, ...] = ()
+    posts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class JobPlan:
     done_before: int  # items that have a result at Pleo already
     final: FinalEvent
     hash: str
+
+    @property
+    def untried(self) -> int:
+        """How many reversals the final event counts on, though no books can be asked whether they would take them."""
+        return self.fates.get(Fate.CORRECT, 0)
 
 
 async def plan_job(
@@ -166,9 +173,10 @@ class _DryRun:
             self._refuse(step4.without_data(self._items.first(company.page_size)))
 
     async def _plan(self, page: step4.DataPage, records: step5.Recorder) -> None:
-        prepared, files = await records.decide(page.items, self.company.spool)
-        if self.company.books.capabilities.rehearses:
-            books = cast("RehearsingSystem", self.company.books)
+        company = self.company
+        prepared, files = await records.decide(page.items, company.spool)
+        if company.books.capabilities.rehearses:
+            books = cast("RehearsingSystem", company.books)
             identities = {booking.entry.key: key for key, booking in prepared.bookings.items()}
             for refused in await books.rehearse([booking.entry for booking in prepared.bookings.values()]):
                 prepared.fail(identities[refused.key], refused.error)
@@ -187,7 +195,8 @@ class _DryRun:
         in_books = {key: each.recorded for key, each in prepared.found.items()} | prepared.settled
         for key, recorded in in_books.items():
             result = replace(successful(replace(recorded, key=key)), exported_at=None)
-            self._tell(PlannedItem(key.entry_id, Fate.LINK, result, files=files[key]))
+            posts = company.rules.posting is PostingState.POSTED and recorded.state is PostingState.DRAFT
+            self._tell(PlannedItem(key.entry_id, Fate.LINK, result, files=files[key], posts=posts))
         self._refuse([*page.failed, *prepared.results])
 
     def _refuse(self, results: list[ItemResult]) -> None:
@@ -216,11 +225,12 @@ _KINDS: Mapping[str, Callable[[PlannedItem], object]] = {
     "days, or in what is posted": lambda item: (
         item.reversal_on,
         item.entry and (item.entry.posting_on, item.entry.original_on, item.entry.posting),
+        item.posts,
     ),
     "receipts": lambda item: [(file.position, file.declared_type, file.declared_size_bytes) for file in item.files],
     "what Pleo is told": lambda item: (item.result.external_id, item.result.reason, item.result.text, item.corrects),
 }
-_WHOLE = "the job, the books or the final event"
+_WHOLE = "the job, the books, the rules for posting and receipts, or the final event"
 
 
 def _of_lines(item: PlannedItem, of: Callable[[Line], object]) -> list[object]:
@@ -258,6 +268,7 @@ def _header(company: Company, job: ExportJob, final: FinalEvent) -> dict[str, An
         "company": job.company_id,
         "vendor_based": job.vendor_based_bookkeeping,
         "books": company.books_name,
+        "rules": (company.rules.posting, company.rules.attachments, company.rules.attachments_office),
         "event": (final.event, final.reason),
     }
 

@@ -8,26 +8,23 @@ compared, and the tie-out says so.
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
-from typing import cast
 
-from tallybook.accounting.entry import EntryKey, Held, HeldLine, Recorded
-from tallybook.accounting.system import ReadableSystem
+from tallybook.accounting.entry import EntryKey, Held, Recorded
+from tallybook.comparison import altered, exported_later, kept, read_back, settled
 from tallybook.errors import TallybookError
-from tallybook.history.history import History
 from tallybook.import_files.texts import cell
 from tallybook.money import decimal_text
 from tallybook.pleo.models import FINAL_ITEM_STATUSES, ExportJob, ExportJobItem, ItemStatus
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.postings.writing import EntryWriter, Version
+from tallybook.settings import OnChanged
 from tallybook.workflow import Company
 
 ITEMS_AT_ONCE = 100
 _TEXT_LENGTH_MAX = 1000
-_NAMED_MAX = 5  # accounts that differ, in one sentence
 
 
 class NotComparable(TallybookError):
@@ -173,8 +170,13 @@ class _Comparison:
         versions = await writer.versions(list(by_key))
         postings = await company.journal.read(list(by_key))
         ours = {key: _exported(versions.get(key, ()), item) for key, item in by_key.items()}
-        held = await self._held([version for version in ours.values() if version is not None])
-        expected = await self._expected(list(by_key), postings)
+        known = [version for version in ours.values() if version is not None]
+        held = await read_back(
+            company,
+            [each.key for version in known for each in (version.recorded, version.reversal) if each is not None],
+        )
+        expected = await self._expected(by_key, postings)
+        extra: list[tuple[ExportJobItem, Version]] = []
         for key, item in by_key.items():
             version, posting = ours[key], postings.get(key)
             if item.status == ItemStatus.SUCCESSFUL:
@@ -182,47 +184,31 @@ class _Comparison:
             elif item.status not in FINAL_ITEM_STATUSES:
                 self._unended += 1
             elif version is not None and _booked_by(self.job, posting):
-                self._extra(item, version, held)
+                extra.append((item, version))
+        await self._extra([(item, version) for item, version in extra if version.reversal is None], held)
 
-    async def _held(self, versions: Sequence[Version]) -> Mapping[EntryKey, Held]:
-        if not self.company.books.capabilities.reads_back:
-            return {}
-        keys = [each.key for version in versions for each in (version.recorded, version.reversal) if each is not None]
-        books = cast("ReadableSystem", self.company.books)
-        size = self.company.books.capabilities.batch_size
-        found: dict[EntryKey, Held] = {}
-        for start in range(0, len(keys), size):
-            found |= await books.read_back(keys[start : start + size])
-        return found
+    async def _expected(
+        self, items: Mapping[EntryKey, ExportJobItem], postings: Mapping[EntryKey, Posting]
+    ) -> dict[EntryKey, Held]:
+        """What was to be booked: kept by this job, or by the one that booked the entry which this one linked.
 
-    async def _expected(self, keys: Sequence[EntryKey], postings: Mapping[EntryKey, Posting]) -> dict[EntryKey, Held]:
-        """What was to be booked: kept by this job, or by the one that booked the entry which this one linked."""
-        found = await self._kept(self.job.id, [key.entry_id for key in keys])
+        That one's is this one's only if the entry was linked unchanged, and not corrected since.
+        """
+        found = await kept(self.company, self.job.id, [key.entry_id for key in items])
         elsewhere: dict[str, list[str]] = defaultdict(list)
-        for key in keys:
+        for key, item in items.items():
             posting = postings.get(key)
-            if key.entry_id not in found and posting is not None and posting.job_id != self.job.id:
+            if (
+                key.entry_id not in found
+                and posting is not None
+                and posting.job_id != self.job.id
+                and posting.external_id == item.external_id
+                and self.company.on_changed is not OnChanged.LINK
+            ):
                 elsewhere[posting.job_id].append(key.entry_id)
         for job_id, entry_ids in elsewhere.items():
-            found |= await self._kept(job_id, entry_ids)
-        return {key: found[key.entry_id] for key in keys if key.entry_id in found}
-
-    async def _kept(self, job_id: str, entry_ids: Sequence[str]) -> dict[str, Held]:
-        """Give what was kept of entries by a job that recorded them, by entry id."""
-        items = await History(self.company.journal.connections).items_of(job_id, entry_ids)
-        return {
-            item.entry_id: Held(
-                EntryKey(self.company.company_id, item.entry_id),
-                date.fromisoformat(item.documents[0].posting_on),
-                tuple(
-                    HeldLine(line.account, document.currency, line.amount_minor, line.tax_code)
-                    for document in item.documents
-                    for line in document.lines
-                ),
-            )
-            for item in items
-            if item.documents
-        }
+            found |= await kept(self.company, job_id, entry_ids)
+        return {key: found[key.entry_id] for key in items if key.entry_id in found}
 
     def _compare(
         self,
@@ -234,6 +220,12 @@ class _Comparison:
         held: Mapping[EntryKey, Held],
     ) -> None:
         entry_id, number = item.accounting_entry_id, item.external_id
+        if version is None and settled(posting) and posting.external_id == number:
+            self._uncompared += 1
+            self._remarks.append(
+                Remark(entry_id, f"a person said that it is booked as {number}; that cannot be read back")
+            )
+            return
         there = held.get(version.recorded.key) if version is not None else None
         if expected is not None and (there is not None or version is None):
             self._compared += 1
@@ -255,18 +247,23 @@ class _Comparison:
                 return
             newer = versions[-1].recorded.external_id
             self._remarks.append(Remark(entry_id, f"{number} was replaced later by {newer}"))
-        if expected is not None and there is not None and (text := _altered(expected, there)):
+        if expected is not None and there is not None and (text := altered(expected, there)):
             self._differ(item, Kind.ALTERED, text)
         elif _other_content(version.recorded, posting):
             self._differ(item, Kind.ALTERED, f"{number} is in the books with other content than was exported")
 
-    def _extra(self, item: ExportJobItem, version: Version, held: Mapping[EntryKey, Held]) -> None:
-        recorded = version.recorded
-        if version.reversal is not None:
-            return
-        _add(self._books, held.get(recorded.key))
-        text = f"{recorded.external_id} is in the books, and Pleo has the item as {item.status}"
-        self._differences.append(Difference(item.accounting_entry_id, Kind.EXTRA, recorded.external_id, text))
+    async def _extra(self, booked: Sequence[tuple[ExportJobItem, Version]], held: Mapping[EntryKey, Held]) -> None:
+        """Name failed items whose entries are in the books, unless a later job told Pleo of them."""
+        numbers = {item.accounting_entry_id: version.recorded.external_id for item, version in booked}
+        later = await exported_later(self.company, self.job.id, numbers) if numbers else {}
+        for item, version in booked:
+            entry_id, recorded = item.accounting_entry_id, version.recorded
+            if (job_id := later.get(entry_id)) is not None:
+                self._remarks.append(Remark(entry_id, f"{recorded.external_id} was exported later by job {job_id}"))
+                continue
+            _add(self._books, held.get(recorded.key))
+            text = f"{recorded.external_id} is in the books, and Pleo has the item as {item.status}"
+            self._differences.append(Difference(entry_id, Kind.EXTRA, recorded.external_id, text))
 
     def _differ(self, item: ExportJobItem, kind: Kind, text: str) -> None:
         self._differences.append(Difference(item.accounting_entry_id, kind, item.external_id, text))
@@ -311,30 +308,6 @@ def _add(sums: Counter[Place], held: Held | None, *, with_tax_codes: bool = True
         sums[Place(f"{held.posting_on:%Y-%m}", line.currency, line.account, tax_code)] += line.amount_minor
 
 
-def _altered(expected: Held, there: Held) -> str:
-    """Say in what the books differ from what was exported; empty if in nothing."""
-    if expected.posting_on != there.posting_on:
-        return f"it was exported for {expected.posting_on}, and the books have it on {there.posting_on}"
-    ours, theirs = (_totals(each.lines, with_tax_codes=there.tells_tax_codes) for each in (expected, there))
-    wrong = [place for place in sorted({*ours, *theirs}) if ours[place] != theirs[place]]
-    named = [_said(place, ours[place], theirs[place]) for place in wrong[:_NAMED_MAX]]
-    more = f" and {len(wrong) - _NAMED_MAX} more" if len(wrong) > _NAMED_MAX else ""
-    return "; ".join(named) + more
-
-
-def _totals(lines: Iterable[HeldLine], *, with_tax_codes: bool) -> Counter[tuple[str, str, str]]:
-    totals: Counter[tuple[str, str, str]] = Counter()
-    for line in lines:
-        totals[line.account, line.currency, (line.tax_code or "") if with_tax_codes else ""] += line.amount_minor
-    return totals
-
-
-def _said(place: tuple[str, str, str], ours_minor: int, theirs_minor: int) -> str:
-    account, currency, tax_code = place
-    of = f"account {account}" + (f", tax code {tax_code}" if tax_code else "")
-    return f"{of}: exported {decimal_text(ours_minor, currency)}, in the books {decimal_text(theirs_minor, currency)}"
-
-
 def sentences(found: TieOut) -> list[str]:
     """Say what came of the comparison, and what could not be compared."""
     told = [
@@ -344,8 +317,8 @@ def sentences(found: TieOut) -> list[str]:
     ]
     if found.uncompared:
         why = (
-            "what was exported is not kept here (exported before it was kept, from another machine, or longer ago than "
-            "database.keep_days)"
+            "what was exported is not known here (exported before it was kept, from another machine, or longer ago "
+            "than database.keep_days; linked by this job, and perhaps changed or corrected since; or booked by hand)"
             if found.reads_back
             else "these books do not say what they hold of an entry"
         )

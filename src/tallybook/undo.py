@@ -10,12 +10,13 @@ from datetime import date
 from functools import partial
 from typing import cast
 
-from tallybook.accounting.entry import EntryKey, PostingState, Recorded, Reversal, replacement_key, reversal_key
+from tallybook.accounting.entry import EntryKey, Held, PostingState, Recorded, Reversal, replacement_key, reversal_key
 from tallybook.accounting.errors import AccountingError, AccountingSettingInvalid, PeriodClosed
 from tallybook.accounting.handover import HandsOver
 from tallybook.accounting.system import Refused
 from tallybook.bookkeeping.books import Books
 from tallybook.bookkeeping.period import posting_day
+from tallybook.comparison import altered, kept, read_back, settled
 from tallybook.errors import TallybookError
 from tallybook.outcome import one_line
 from tallybook.pleo.errors import PleoNotFound
@@ -148,10 +149,30 @@ class _Look:
         """Judge entries as they stand now."""
         standings = await self.writer.standings([EntryKey(self.company.company_id, entry) for entry in entries])
         gone = await self._handed_over([each.found for each in standings.values() if each.found is not None])
+        changed = await self._altered(standings)
         return [
-            (self._judged(key.entry_id, standing, numbers[key.entry_id], gone), (key, standing))
+            (self._judged(key, standing, numbers[key.entry_id], gone, changed), (key, standing))
             for key, standing in standings.items()
         ]
+
+    async def _altered(self, standings: Mapping[EntryKey, Standing]) -> dict[EntryKey, str]:
+        """Say in what entries were altered in the books, where they can be read back and what was exported is kept."""
+        found = {
+            key: (standing.found.key, standing.posting.job_id)
+            for key, standing in standings.items()
+            if standing.found is not None and standing.posting is not None
+        }
+        expected: dict[EntryKey, Held] = {}
+        for job_id in {job_id for _, job_id in found.values()}:
+            entries = {key.entry_id: key for key, (_, booked_by) in found.items() if booked_by == job_id}
+            kept_of = await kept(self.company, job_id, list(entries))
+            expected |= {entries[entry_id]: lines for entry_id, lines in kept_of.items()}
+        there = await self.writer.patiently(partial(read_back, self.company, [found[key][0] for key in expected]))
+        return {
+            key: text
+            for key, lines in expected.items()
+            if (held := there.get(found[key][0])) is not None and (text := altered(lines, held))
+        }
 
     async def _handed_over(self, found: Sequence[Recorded]) -> Mapping[EntryKey, str | None]:
         if not self.company.books.capabilities.hands_over or not found:
@@ -159,15 +180,25 @@ class _Look:
         return await cast("HandsOver", self.company.books).handed_over([each.key for each in found])
 
     def _judged(
-        self, entry_id: str, standing: Standing, number: str | None, gone: Mapping[EntryKey, str | None]
+        self,
+        key: EntryKey,
+        standing: Standing,
+        number: str | None,
+        gone: Mapping[EntryKey, str | None],
+        changed: Mapping[EntryKey, str],
     ) -> Undoing:
+        entry_id = key.entry_id
         if standing.reversed is not None and standing.reversal is not None:
             return Undoing(entry_id, standing.reversed.external_id, undone_by=standing.reversal.external_id)
         found = standing.found
+        if found is None and settled(posting := standing.posting) and number in {None, posting.external_id}:
+            return Undoing(entry_id, posting.external_id, refusal=_BY_HAND)
         if found is None:
             never = standing.posting is None and number is None
             return Undoing(entry_id, number or None, refusal=_NEVER if never else _NOT_THERE)
         refusal = _not_as_written(found, standing, number) or _passed_on(found, gone)
+        if refusal is None and key in changed:
+            refusal = f"it was altered in the books since it was written: {changed[key]}"
         if refusal is not None:
             return Undoing(entry_id, found.external_id, refusal=refusal)
         try:
@@ -251,6 +282,7 @@ _NEVER = (
     "nothing is known of it: it is no export job of Pleo's, and no accounting entry that was ever exported from here"
 )
 _NOT_THERE = "it is not in the books"
+_BY_HAND = "a person said that it was booked by hand; reverse it by hand as well"
 _NOT_AGREED = "it stands otherwise than it did when you were asked; look at it again"
 
 
@@ -264,7 +296,7 @@ def _not_as_written(found: Recorded, standing: Standing, number: str | None) -> 
     if posting is None:
         return "the posting journal does not know it, so it cannot be told whether it is as it was written"
     if posting.settled:
-        return "a person said that it was booked by hand; reverse it by hand as well"
+        return _BY_HAND
     if posting.state not in {JournalState.RECORDED, JournalState.INTENT}:
         return f"the posting journal has it as {posting.state}, and the books have it as {found.external_id}"
     if posting.external_id not in {None, found.external_id} or posting.content_hash != found.content_hash:

@@ -121,7 +121,7 @@ def test_the_hash_covers_whether_a_linked_draft_would_be_posted_and_the_rules_fo
         {"posting": "draft"},
         {"posting": "posted"},
         {"posting": "posted", "attachments": "best_effort"},
-        {"posting": "posted", "attachments_office": False},
+        {"posting": "posted", "attachments_office": "refuse"},
     ):
         stage.changes = {"books": rules}
         plan, items = planned(stage, job)
@@ -131,7 +131,7 @@ def test_the_hash_covers_whether_a_linked_draft_would_be_posted_and_the_rules_fo
 
 
 def test_a_plan_with_a_correction_says_that_its_reversal_was_not_tried(stage: Stage, tallybook: Command) -> None:
-    """The embedded book refuses it, since an account of the old version is closed."""
+    """On the command line and in JSON; what the books would say of it is not known."""
     (entry,) = stage.add({})
     stage.export()
     change(stage, entry, 17500)

@@ -142,6 +142,59 @@ def test_an_entry_that_a_later_job_linked_is_compared_with_what_the_first_one_ke
     assert (found.ties_out, found.compared, found.uncompared) == (True, 1, 0)
 
 
+def test_an_entry_that_was_linked_though_it_changed_is_not_compared_with_what_another_job_kept(stage: Stage) -> None:
+    """Pleo's side of this job was another amount, which nobody kept."""
+    (entry,) = stage.add({})
+    exported(stage)
+    change(stage, entry, 17500)
+    stage.changes = {"books": {"on_changed": "link"}}
+    found = tied_out(stage, exported(stage, entry))
+    assert (found.ties_out, found.compared, found.uncompared, found.sums) == (True, 0, 1, [])
+    assert "could not be compared" in " ".join(tie_out.sentences(found))
+
+
+def test_an_entry_that_was_linked_and_corrected_later_is_not_altered(stage: Stage) -> None:
+    """What the journal knows of it now is the correction's."""
+    (entry,) = stage.add({})
+    exported(stage)
+    linked = exported(stage, entry)
+    change(stage, entry, 17500)
+    stage.changes = {"books": {"on_changed": "correct"}}
+    exported(stage, entry)
+    found = tied_out(stage, linked)
+    assert (found.ties_out, found.compared, found.uncompared) == (True, 0, 1)
+    assert "was replaced later" in found.remarks[0].text
+
+
+def test_what_a_person_said_is_booked_is_not_missing(stage: Stage) -> None:
+    """It has a number that cannot be read back."""
+    stage.changes = {"books": {"posting": "draft"}}
+    (entry,) = stage.add({})
+    exported(stage)
+    change_book(stage, DELETED)
+    settled = Command(stage.folder)("uncertain", "settle", entry, "--booked", "M-17", "--yes")
+    assert settled.code == 0, settled.told
+    second = exported(stage, entry)
+    found = tied_out(stage, second)
+    assert (found.ties_out, found.compared, found.uncompared) == (True, 0, 1)
+    assert [each.text for each in found.remarks] == [
+        "a person said that it is booked as M-17; that cannot be read back"
+    ]
+
+
+def test_an_entry_that_failed_here_and_was_linked_by_a_later_job_is_not_extra(stage: Stage) -> None:
+    """It is said by which job Pleo got to know of it."""
+    (entry,) = stage.add({})
+    change_book(stage, "CREATE TRIGGER no_posting BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'NOT_TODAY'); END")
+    first = exported(stage)
+    change_book(stage, "DROP TRIGGER no_posting")
+    second = exported(stage, entry)
+    found = tied_out(stage, first)
+    assert (found.ties_out, found.sums) == (True, [])
+    assert [each.text for each in found.remarks] == [f"000001 was exported later by job {second}"]
+    assert tied_out(stage, second).ties_out
+
+
 def test_without_what_was_exported_the_amounts_are_said_not_to_be_compared(stage: Stage) -> None:
     """Existence, number and hash still are."""
     stage.add({})

@@ -14,7 +14,7 @@ import pytest
 from tallybook import app, undo
 from tallybook.undo import NotUndone, Undoing, Undone
 from tallybook.workplace import AlreadyRunning
-from tests.flow.command import Command, assert_accepted
+from tests.flow.command import Command, Ended, assert_accepted
 from tests.flow.conftest import Stage
 from tests.flow.test_import_files import hands_over
 from tests.flow.test_posting_journal import DELETED, change_book
@@ -81,6 +81,23 @@ def test_an_item_that_was_undone_is_booked_anew_when_it_is_exported_again(stage:
     assert (tied_out(stage, first).ties_out, tied_out(stage, second).ties_out) == (True, True)
     assert "corrected since" in (looked(stage, first)[entry].refusal or "")
     assert undone(stage, second)[entry].reversed_by == "000004"
+
+
+@pytest.mark.parametrize("how", ["undone", "corrected"])
+def test_the_reversal_of_a_draft_stays_a_draft_when_its_replacement_is_posted(stage: Stage, how: str) -> None:
+    """Posted alone it would count without what it takes back; and linking the replacement leaves it so."""
+    stage.changes = {"books": {"posting": "draft", "on_changed": "correct"}}
+    (entry,) = stage.add({})
+    exported(stage)
+    if how == "undone":
+        undone(stage, entry)
+    else:
+        change(stage, entry, 17500)
+    stage.changes = {"books": {"posting": "posted", "on_changed": "correct"}}
+    for _ in range(2):
+        job = exported(stage, entry)
+        assert [state for state, _ in rows(stage)] == ["draft", "draft", "posted"]
+        assert tied_out(stage, job).ties_out
 
 
 def test_what_is_undone_is_not_undone_again(stage: Stage) -> None:
@@ -167,6 +184,57 @@ def test_what_is_not_as_it_was_written_is_left_alone_with_the_reason(stage: Stag
     (nothing,) = looked(stage, "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e").values()
     assert "nothing is known of it" in (nothing.refusal or "")
     assert all(each.problem for each in undone(stage, job).values())
+
+
+def test_what_was_altered_in_the_books_is_left_alone_with_what_differs(stage: Stage) -> None:
+    """A line moved to another account with another program, which leaves the content hash as it was."""
+    (entry,) = stage.add({})
+    job = exported(stage)
+    tampered(stage, "UPDATE lines SET account = '3110' WHERE account = '3640'")
+    assert "altered in the books since it was written: account 3110" in (looked(stage, job)[entry].refusal or "")
+    assert undone(stage, job)[entry].problem
+    assert len(rows(stage)) == 1
+
+
+def test_what_a_person_said_is_booked_is_left_to_that_person(stage: Stage) -> None:
+    """By job and by entry, under the number that was given."""
+    stage.changes = {"books": {"posting": "draft"}}
+    (entry,) = stage.add({})
+    exported(stage)
+    change_book(stage, DELETED)
+    assert Command(stage.folder)("uncertain", "settle", entry, "--booked", "M-17", "--yes").code == 0
+    for target in (exported(stage, entry), entry):
+        found = looked(stage, target)[entry]
+        assert (found.number, "booked by hand" in (found.refusal or "")) == ("M-17", True)
+
+
+def test_where_everything_is_refused_nothing_is_opened_for_writing(stage: Stage) -> None:
+    """Exit code 1 with the reasons, also beside a run that has the database; in JSON too."""
+    (entry,) = stage.add({})
+    job = exported(stage)
+    tampered(stage, "UPDATE entries SET content_hash = 'changed'")
+    tallybook = Command(stage.folder)
+
+    async def beside() -> tuple[Ended, Ended]:
+        async with app.company(stage.settings()):
+            return await asyncio.to_thread(tallybook, "undo", job), await asyncio.to_thread(
+                tallybook, "undo", job, "--yes", "--json"
+            )
+
+    shown, told = asyncio.run(beside())
+    assert (shown.code, "changed in the books" in shown.told) == (1, True)
+    assert (told.code, json.loads(told.out)["accountingEntryId"]) == (1, entry)
+
+
+def test_what_was_begun_is_asked_about_before_it_is_finished(stage: Stage) -> None:
+    """Finishing may post a reversal: without a terminal it wants --yes."""
+    stage.add({})
+    job = exported(stage)
+    undone(stage, job)
+    tallybook = Command(stage.folder)
+    asked = tallybook("undo", job)
+    assert (asked.code, "say --yes" in asked.told) == (2, True)
+    assert tallybook("undo", job, "--yes").code == 0
 
 
 def test_the_day_of_a_reversal_is_an_open_one_and_not_before_the_entry(stage: Stage) -> None:

@@ -34,7 +34,9 @@ def plan(
 
     The plan ends with a hash. Give it to `tallybook run`, and the job is exported only if it would do exactly this.
 
-    Exit code 0: the job would be completed; 1: something would be refused; 2: bad settings.
+    A reversal, where something would be corrected, cannot be tried beforehand: the plan says so, and counts on it.
+
+    Exit code 0: the job would be completed, as far as can be known; 1: something would be refused; 2: bad settings.
     """
     found = asyncio.run(_plan(load(config, company), str(job), as_json=as_json))
     if as_json:
@@ -63,9 +65,16 @@ def _tell(found: JobPlan) -> None:
         counts.append(f"{found.done_before} reported before")
     typer.echo(f"Export job {found.job.id}: {', '.join(counts) or 'no items'}.")
     why = f" ({found.final.reason}: {output.harmless(found.final.text).plain})" if found.final.reason else ""
-    typer.echo(f"It would end as {found.final.event.value}{why}.")
+    typer.echo(f"It would end as {found.final.event.value}{why}{_provided(found)}.")
     typer.echo(f"Plan: {found.hash}")
     typer.echo(f"Export exactly this: tallybook run --job {found.job.id} --plan {found.hash}")
+
+
+def _provided(found: JobPlan) -> str:
+    if not found.untried:
+        return ""
+    reversals = "the reversal" if found.untried == 1 else f"the {found.untried} reversals"
+    return f", provided that the books take {reversals}, which cannot be tried beforehand"
 
 
 _COUNTED = {
@@ -103,7 +112,7 @@ def _because(item: PlannedItem) -> str:
     if item.fate is Fate.REFUSE:
         return f": {item.result.reason}: {item.result.text}"
     if item.fate is Fate.LINK:
-        return f" as {item.result.external_id}"
+        return f" as {item.result.external_id}{', a draft that would be posted' * item.posts}"
     if item.fate is Fate.CORRECT:
         return f": {item.corrects} is reversed on {item.reversal_on}, then"
     return f", in place of {item.entry.replaces}" if item.entry and item.entry.replaces else ""
@@ -126,6 +135,7 @@ def item_json(item: PlannedItem) -> dict[str, Any]:
         "externalId": item.result.external_id,
         "failureReasonType": item.result.reason,
         "failureReason": item.result.text,
+        "posts": item.posts,
         "corrects": item.corrects,
         "reversalOn": item.reversal_on and item.reversal_on.isoformat(),
         "entry": entry
@@ -172,5 +182,6 @@ def plan_json(found: JobPlan) -> dict[str, Any]:
         "event": found.final.event.value,
         "failureReasonType": found.final.reason,
         "failureReason": found.final.text,
+        "reversalsNotTried": found.untried,
         "plan": found.hash,
     }

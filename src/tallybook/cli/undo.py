@@ -46,22 +46,33 @@ def undo(
     settings, target, day = load(config, company), str(job_or_item), on and on.date()
     looked = asyncio.run(_look(settings, target, day))
     wanted = [each for each in looked if each.reversal is not None]
+    begun = [each for each in looked if each.undone_by is not None]
     if not as_json:
         _show(looked)
-    if wanted and not yes:
-        if not sys.stdin.isatty():
-            raise SettingsError(["undo asks before it writes, and there is no terminal to ask on; say --yes"])
-        count = "this entry" if len(wanted) == 1 else f"these {len(wanted)} entries"
-        typer.confirm(f"Write reversals of {count}?", abort=True, err=True)
-    agreed = {each.reversal.key for each in wanted if each.reversal is not None}
-    done = asyncio.run(_undo(settings, target, agreed, day))
-    for each in done:
+    if wanted or begun:
+        if not yes:
+            _ask(len(wanted), len(begun))
+        agreed = {each.reversal.key for each in wanted if each.reversal is not None}
+        done = asyncio.run(_undo(settings, target, agreed, day))
+    else:  # nothing is opened for writing
+        done = [core.Undone(each.entry_id, each.number, problem=each.refusal) for each in looked]
+    for one in done:
         if as_json:
-            typer.echo(json.dumps(undone_json(each)))
-        elif each.reversed_by or each.entry_id in {one.entry_id for one in wanted}:
-            typer.echo(output.harmless(_sentence(each)).plain)
+            typer.echo(json.dumps(undone_json(one)))
+        elif one.reversed_by or one.entry_id in {each.entry_id for each in wanted}:
+            typer.echo(output.harmless(_sentence(one)).plain)
     if any(each.problem for each in done):
         raise typer.Exit(1)
+
+
+def _ask(wanted: int, begun: int) -> None:
+    if not sys.stdin.isatty():
+        raise SettingsError(["undo asks before it writes, and there is no terminal to ask on; say --yes"])
+    count = "this entry" if wanted == 1 else f"these {wanted} entries"
+    question = f"Write reversals of {count}{', and finish what was begun' * bool(begun)}?"
+    if not wanted:
+        question = "Finish what was begun, where it was not finished?"
+    typer.confirm(question, abort=True, err=True)
 
 
 async def _look(settings: Settings, target: str, day: date | None) -> list[core.Undoing]:

@@ -19,6 +19,7 @@ from tallybook.history.job import OPEN, PAGED, State
 from tallybook.history.notes import Row
 from tallybook.history.recorder import Recorder
 from tallybook.pleo.client import CallRecord
+from tallybook.pleo.errors import PleoNotFound
 from tallybook.pleo.models import ExportItem
 
 _LENGTH_MAX: Final = 2000  # of a note, a number or a link; longer ones are no use to anybody
@@ -87,7 +88,10 @@ class JobRecording:
         # A run that is cut off, by the end of the process, goes on in the next one: for the console it still runs.
         if isinstance(error, Exception):
             cause = error.__cause__ if isinstance(error, TallybookError) and error.__cause__ else error
-            self._end(State.INTERRUPTED, note=type(cause).__name__.lstrip("_"))
+            if isinstance(cause, PleoNotFound):  # a mistyped id, say: no next run goes on with it
+                self._end(State.ENDED_ELSEWHERE, note="Pleo knows no such job")
+            else:
+                self._end(State.INTERRUPTED, note=type(cause).__name__.lstrip("_"))
 
     async def noted(self, checkpoint: Checkpoint, name: str, step: Callable[[], Awaitable[Json]]) -> Json:
         """Run a step under a checkpoint, and take note when it really runs: one whose result was kept does not.

@@ -177,7 +177,8 @@ class Recorder:
                 # The reversal counts where the reversed entry does; a closed period moves it like any other.
                 on = posting_day(old.posting_on or entry.original_on, self.rules.closed_period, self.known, today=today)
                 reversal = Reversal(reversal_key(old), of=old, posting_on=on, replaced_by=entry.key)
-        prepared.bookings[key] = Booking(key, entry, standing.posting, reversal, standing.reversal)
+        draft = old is not None and old.state is PostingState.DRAFT
+        prepared.bookings[key] = Booking(key, entry, standing.posting, reversal, standing.reversal, draft)
         return planned.files
 
     def _linked(
@@ -187,7 +188,7 @@ class Recorder:
         if verdict.complete:
             prepared.settled[key] = verdict.recorded
             return ()
-        prepared.found[key] = Found(key, verdict.recorded, standing.posting, standing.reversal)
+        prepared.found[key] = Found(key, verdict.recorded, standing.posting, standing.reversal, standing.reversed_draft)
         files, _ = files_to_fetch(item.files, self.rules)
         attached = {position for position, _ in verdict.recorded.attached}
         return files_missing(files, attached, self._system.attachments_per_entry_max)
@@ -278,8 +279,14 @@ class Recorder:
                     errors = {}
         return {key: entry for key, entry in recorded.items() if key not in errors}, errors
 
-    async def _post(self, recorded: _Entries, _: Prepared) -> tuple[_Entries, _Errors]:
-        drafts = {key: entry for key, entry in recorded.items() if entry.state is PostingState.DRAFT}
+    async def _post(self, recorded: _Entries, prepared: Prepared) -> tuple[_Entries, _Errors]:
+        """Post drafts, but not the reversal of a draft: it would count without what it takes back."""
+        backs = [each.reversal or each.reversed_by for each in prepared.bookings.values() if each.reversed_draft]
+        backs += [each.reversed_by for each in prepared.found.values() if each.reversed_draft]
+        stay = {each.key for each in backs if each is not None}
+        drafts = {
+            key: entry for key, entry in recorded.items() if entry.state is PostingState.DRAFT and entry.key not in stay
+        }
         if self.rules.posting is not PostingState.POSTED or not drafts:
             return recorded, {}
         posted = {key: entry for key, entry in recorded.items() if key not in drafts}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -9,7 +10,7 @@ from tallybook.accounting.entry import Entry, Held, HeldLine, LineRole
 from tallybook.accounting.errors import AccountUnknown
 from tallybook.adapters.tryton.local import Server
 from tests.adapters.tryton import trial
-from tests.adapters.tryton.making import MAKE, all_posted, all_recorded, opened, stranger
+from tests.adapters.tryton.making import MAKE, all_posted, all_recorded, number, opened, stranger
 
 
 def as_written(entry: Entry, *, tax_codes: bool = True) -> tuple[object, Counter[HeldLine]]:
@@ -97,3 +98,28 @@ async def test_what_would_be_refused_is_said_beforehand(tryton: Server, rows: tr
         (refused,) = await books.rehearse([good, bad])
     assert (refused.key, type(refused.error)) == (bad.key, AccountUnknown)
     assert rows("SELECT count(*) FROM account_move") == before
+
+
+async def test_a_cancelled_bill_is_held_without_lines(tryton: Server) -> None:
+    """It counts for nothing, so the books differ from what was exported."""
+    entry = MAKE.entry(MAKE.bill(80_00, taxed=True))
+    async with opened(tryton) as books:
+        (recorded,) = await all_posted(books, [entry])
+        async with stranger(tryton) as session:
+            await session.call("model.account.invoice.cancel", [number(recorded)])
+        held = (await books.read_back([entry.key]))[entry.key]
+    assert (held.posting_on, held.lines) == (entry.posting_on, ())
+
+
+async def test_a_draft_bill_whose_dates_were_taken_away_has_the_day_it_was_made(tryton: Server) -> None:
+    """Not the bill's own day, and no crash."""
+    entry = MAKE.entry(MAKE.bill(80_00, taxed=True))
+    async with opened(tryton) as books:
+        (recorded,) = all_recorded(await books.record([entry]))
+        async with stranger(tryton) as session:
+            await session.call(
+                "model.account.invoice.write", [number(recorded)], {"accounting_date": None, "invoice_date": None}
+            )
+        held = (await books.read_back([entry.key]))[entry.key]
+    assert type(held.posting_on) is date
+    assert held.lines

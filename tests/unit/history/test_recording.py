@@ -27,7 +27,7 @@ from tallybook.history.recorder import Recorder
 from tallybook.history.recording import JobRecording, pleo_called
 from tallybook.outcome import FinalEvent, ItemResult
 from tallybook.pleo.client import CallRecord
-from tallybook.pleo.errors import PleoUnreachable
+from tallybook.pleo.errors import PleoNotFound, PleoUnreachable
 from tallybook.pleo.models import ItemFailureReason, JobEvent
 from tallybook.store.tables import job_history_call, job_history_item, job_history_step, metadata
 from tallybook.workflow import JobInterrupted
@@ -195,6 +195,16 @@ def test_an_interrupted_job_says_why_and_goes_on_as_the_same_job(
     assert (found.state, found.note, found.started_at, found.took) == (
         State.COMPLETED, None, began_at, timedelta(minutes=10),
     )  # fmt: skip
+
+
+def test_a_job_that_pleo_does_not_know_is_over(connections: sa.Engine, recorders: Recorders) -> None:
+    """A mistyped id is no job that a next run goes on with."""
+    history = recorders()
+    with pytest.raises(JobInterrupted), JobRecording(history, COMPANY, JOB):
+        raise JobInterrupted(_report()) from PleoNotFound("there is no such job", status=404)
+    history.close()
+    found = the_job(connections)
+    assert (found.state, found.note, found.started_at) == (State.ENDED_ELSEWHERE, "Pleo knows no such job", None)
 
 
 def interrupt(history: Recorder) -> None:

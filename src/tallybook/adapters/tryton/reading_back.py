@@ -1,10 +1,11 @@
 """Reading back: what Tryton holds of an entry now, whoever changed it since, and what it would refuse.
 
 A bill is read from the invoice itself, which is there before Tryton makes an entry of it, and is what it is made of.
+One that was cancelled counts for nothing: it is held without lines.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -97,6 +98,7 @@ async def _bills(session: Session, codes: Mapping[int, str], ids: Sequence[int])
     if not ids:
         return {}
     fields = ["account.code", "total_amount", "currency.code", "accounting_date", "invoice_date"]
+    fields += ["state", "create_date"]
     bills = {row["id"]: row for row in await _rows(session, INVOICE, [["id", "in", ids]], fields)}
     of = [["invoice", "in", ids]]
     costs = await _rows(
@@ -118,8 +120,15 @@ async def _bills(session: Session, codes: Mapping[int, str], ids: Sequence[int])
         ]
         lines += [_line(row, row["amount"], currency, codes.get(row["tax"] or 0)) for row in ours]
         tells = not any(row["manual"] for row in ours)
-        found[f"{INVOICE},{number}"] = (bill["accounting_date"] or bill["invoice_date"], lines, tells)
+        found[f"{INVOICE},{number}"] = (_day(bill), [] if bill["state"] == "cancelled" else lines, tells)
     return found
+
+
+def _day(bill: Row) -> date:
+    """Give the day of a bill; a draft whose dates somebody took away has only the one on which it was made."""
+    on: date | None = bill["accounting_date"] or bill["invoice_date"]
+    made: datetime = bill["create_date"]
+    return on or made.date()
 
 
 def _line(row: Row, amount: Decimal | None, currency: str, tax_code: str | None) -> HeldLine:
