@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 
@@ -63,7 +64,17 @@ def test_an_entry_that_keeps_changing_is_corrected_each_time_and_linked_in_betwe
 
 
 def test_a_reversal_is_posted_with_the_version_that_replaces_what_it_takes_back(stage: Stage) -> None:
-    """Also when both were left as drafts by a run that ended in between."""
+    """All three count, and their sum is the new version."""
+    (entry,) = stage.add({})
+    stage.changes = {"books": {"on_changed": "correct", "posting": "posted"}}
+    stage.export()
+    change(stage, entry, 17500)
+    exported_again(stage, entry)
+    assert states(stage) == ["posted", "posted", "posted"]
+
+
+def test_the_reversal_of_a_draft_stays_a_draft(stage: Stage) -> None:
+    """Posted, it would count without what it takes back; the version that replaces both is posted."""
     (entry,) = stage.add({})
     stage.changes = {"books": {"on_changed": "correct", "posting": "draft"}}
     stage.export()
@@ -71,9 +82,12 @@ def test_a_reversal_is_posted_with_the_version_that_replaces_what_it_takes_back(
     exported_again(stage, entry)
     stage.changes = {"books": {"on_changed": "correct", "posting": "posted"}}
     exported_again(stage, entry)
+    assert states(stage) == ["draft", "draft", "posted"]
+
+
+def states(stage: Stage) -> list[str]:
     with closing(sqlite3.connect(stage.place.book)) as book:
-        states = [state for (state,) in book.execute("SELECT state FROM entries ORDER BY number")]
-    assert states == ["draft", "posted", "posted"]
+        return [state for (state,) in book.execute("SELECT state FROM entries ORDER BY number")]
 
 
 def test_a_corrected_entry_is_linked_by_any_setting(stage: Stage) -> None:
@@ -220,7 +234,8 @@ def test_a_page_costs_two_commits_whatever_its_size(stage: Stage) -> None:
         async with app.company(stage.settings(), clock=stage.clock) as company:
 
             def commit(connection: sa.Connection) -> None:
-                commits.append(connection)
+                if threading.current_thread().name != "tallybook-history":  # it writes by the second
+                    commits.append(connection)
 
             sa.event.listen(company.journal.connections, "commit", commit)
             commits.clear()
