@@ -51,6 +51,15 @@ class Integration:
         assert self._http.put(path, headers=self._headers, json=list(updates)).is_success
 
 
+MENDED = {
+    "account_unknown": ("Category", "3110"),
+    "missing_configuration": ("Category", "3640"),
+    "tax_code_unknown": ("Tax code", "I25"),
+    "tag_unknown": ("Cost centre", "120"),
+    "vendor_unknown": ("Vendor", "V1011"),
+}  # what is chosen for each reason
+
+
 def click(page: Page, name: str) -> None:
     """Click the first button or link of that name, as a person reads it."""
     page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).first.click()
@@ -80,13 +89,7 @@ def test_export_review_mend_and_export_again(
     expect(page.locator("article")).to_have_count(6)
     accessible(page)
     screenshot("sandbox-review-errors")
-    for reason, label, choice in (
-        ("account_unknown", "Category", "3110"),
-        ("missing_configuration", "Category", "3640"),
-        ("tax_code_unknown", "Tax code", "I25"),
-        ("tag_unknown", "Cost centre", "120"),
-        ("vendor_unknown", "Vendor", "V1011"),
-    ):
+    for reason, (label, choice) in MENDED.items():
         failed = page.locator("article").filter(has=page.locator("code", has_text=reason))
         failed.get_by_role("link", name="Mend").click()
         failed.get_by_label(label).select_option(choice)

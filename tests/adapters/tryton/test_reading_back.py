@@ -8,9 +8,12 @@ import pytest
 
 from tallybook.accounting.entry import Entry, Held, HeldLine, LineRole
 from tallybook.accounting.errors import AccountUnknown
+from tallybook.adapters.tryton import wire
 from tallybook.adapters.tryton.local import Server
 from tests.adapters.tryton import trial
 from tests.adapters.tryton.making import MAKE, all_posted, all_recorded, number, opened, stranger
+
+DATES = ("accounting_date", "invoice_date")  # of a bill
 
 
 def as_written(entry: Entry, *, tax_codes: bool = True) -> tuple[object, Counter[HeldLine]]:
@@ -117,9 +120,9 @@ async def test_a_draft_bill_whose_dates_were_taken_away_has_the_day_it_was_made(
     async with opened(tryton) as books:
         (recorded,) = all_recorded(await books.record([entry]))
         async with stranger(tryton) as session:
-            await session.call(
-                "model.account.invoice.write", [number(recorded)], {"accounting_date": None, "invoice_date": None}
-            )
-        held = (await books.read_back([entry.key]))[entry.key]
+            await session.call("model.account.invoice.write", [number(recorded)], dict.fromkeys(DATES))
+            held = (await books.read_back([entry.key]))[entry.key]
+            given_back = dict.fromkeys(DATES, wire.day(entry.posting_on))  # other tests read all that is there
+            await session.call("model.account.invoice.write", [number(recorded)], given_back)
     assert type(held.posting_on) is date
     assert held.lines

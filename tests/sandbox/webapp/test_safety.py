@@ -32,7 +32,7 @@ def test_wrong_method_is_refused_in_its_own_form(pages: Pages) -> None:
     answer = pages.pleo.http.delete("/v3/export-jobs")
     assert (answer.status_code, answer.json()["type"]) == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "GET, POST"
-    pages.get("/export", 405)
+    pages.get("/queue", 405)
 
 
 def test_pages_are_no_part_of_the_published_api(pages: Pages) -> None:
