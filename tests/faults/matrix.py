@@ -8,7 +8,7 @@ from tests.faults import witness
 from tests.faults.scene import Scene
 from tests.faults.wire import Call, Fault, Kind, Moment, Plan
 
-STARTS_MAX = 12  # of the worker, by whoever watches over it
+STARTS_MAX = 60  # of the worker, by whoever watches over it: of 100 calls half go wrong, and each may stop one start
 
 
 @dataclass(frozen=True, slots=True)
