@@ -8,13 +8,14 @@ import pytest
 from tallybook.accounting.entry import EntryKey, PostingState, Recorded
 from tallybook.accounting.errors import AccountingTimeout, EntryChanged
 from tallybook.accounting.system import Capabilities
+from tallybook.bookkeeping.content_hash import Content
 from tallybook.postings.judgement import Link, Record, Standing, judge
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.settings import OnChanged
 
 KEY = EntryKey("company", "entry")
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-NOW, BEFORE = "now", "before"
+NOW, BEFORE, EARLIER, PLAIN = "now", "before", "as an earlier version hashed it", "without vendor"
 FINDS = Capabilities(reversals=True)
 CANNOT_FIND = Capabilities(can_find=False)
 BOOKS = "book:/one"
@@ -32,7 +33,7 @@ def posting(state: JournalState, content_hash: str = NOW) -> Posting:
 def verdict(
     standing: Standing, system: Capabilities, on_changed: OnChanged = OnChanged.FAIL, books: str = BOOKS
 ) -> Link | Record:
-    return judge(standing, NOW, on_changed, system, books)
+    return judge(standing, Content(NOW, EARLIER, PLAIN), on_changed, system, books)
 
 
 @pytest.mark.parametrize("system", [FINDS, CANNOT_FIND])
@@ -93,11 +94,33 @@ def test_the_journal_links_where_the_books_cannot_be_searched() -> None:
     assert (decided.recorded.external_id, decided.complete) == ("000001", False)
 
 
+@pytest.mark.parametrize("system", [FINDS, CANNOT_FIND])
 @pytest.mark.parametrize("state", [JournalState.INTENT, JournalState.RECORDED, JournalState.UNCERTAIN])
-def test_other_books_that_cannot_be_searched_are_a_question_for_a_person(state: JournalState) -> None:
-    """Moved or another one: the journal cannot tell, and neither links nor writes."""
+def test_other_books_are_a_question_for_a_person(state: JournalState, system: Capabilities) -> None:
+    """Moved, mistyped or another system: what they do not find may stand in those it went to."""
     with pytest.raises(AccountingTimeout, match="book:/one, and now goes to csv:/two"):
-        verdict(Standing(posting(state)), CANNOT_FIND, books="csv:/two")
+        verdict(Standing(posting(state)), system, books="csv:/two")
+
+
+@pytest.mark.parametrize("system", [FINDS, CANNOT_FIND])
+def test_a_persons_word_counts_in_other_books_too(system: Capabilities) -> None:
+    """They were asked because of the other books, and are not asked again."""
+    settled = replace(posting(JournalState.RECORDED), settled=True)
+    decided = verdict(Standing(settled), system, books="csv:/two")
+    assert isinstance(decided, Link)
+    assert decided.complete
+
+
+@pytest.mark.parametrize("state", [JournalState.FAILED, JournalState.UNDONE])
+def test_what_other_books_do_not_have_is_recorded(state: JournalState) -> None:
+    """It was refused there, or taken back."""
+    assert verdict(Standing(posting(state)), FINDS, books="csv:/two") == Record()
+
+
+def test_a_book_that_was_moved_is_found_where_it_is_now() -> None:
+    """Then it does not matter where it was."""
+    standing = Standing(posting(JournalState.RECORDED), found=recorded(NOW))
+    assert isinstance(verdict(standing, FINDS, books="book:/moved"), Link)
 
 
 @pytest.mark.parametrize(
@@ -136,3 +159,15 @@ def test_a_correction_that_was_begun_is_finished_whatever_the_setting(on_changed
     """The reversal is in the books, so the entry is missing there: it is recorded, and nothing is reversed again."""
     standing = Standing(posting(JournalState.RECORDED), reversed=recorded(NOW))
     assert verdict(standing, FINDS, on_changed) == Record(replaces=recorded(NOW))
+
+
+@pytest.mark.parametrize("stored", [NOW, EARLIER])
+def test_an_unchanged_entry_is_linked_by_the_hash_of_an_earlier_version_too(stored: str) -> None:
+    """An upgrade changes no entry."""
+    assert verdict(Standing(found=recorded(stored)), FINDS) == Link(recorded(stored))
+
+
+def test_an_entry_that_is_only_booked_otherwise_now_is_said_to_be() -> None:
+    """Nobody looks in Pleo for a change that is none."""
+    with pytest.raises(EntryChanged, match="as 000001 without a Vendor, and is exported with one now; correct 000001"):
+        verdict(Standing(found=recorded(PLAIN)), FINDS)

@@ -7,9 +7,11 @@
 | yes | reversed, its correction missing | recorded, by a person's word | linked |
 | yes | reversed, its correction missing | anything else | the correction is recorded |
 | yes | no | recorded, by a person's word | linked |
-| yes | no | anything else | recorded: who deleted it there and exports it again wants it there |
-| no | unknown | nothing, or failed | recorded |
-| no | unknown | intent or uncertain | a person has to settle it |
+| yes | no | nothing, failed or undone | recorded |
+| yes | no | anything else, in these books | recorded: who deleted it there and exports it again wants it there |
+| yes | no | anything else, in other books | a person has to settle it |
+| no | unknown | nothing, failed or undone | recorded |
+| no | unknown | intent or uncertain, or in other books | a person has to settle it |
 | no | unknown | recorded | linked, or `books.on_changed` if it changed |
 
 Source: docs/decisions.md 19 and 20.
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from tallybook.accounting.entry import Recorded
 from tallybook.accounting.errors import AccountingTimeout, EntryChanged
 from tallybook.accounting.system import Capabilities
+from tallybook.bookkeeping.content_hash import Content
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.settings import OnChanged
 
@@ -58,9 +61,9 @@ class Record:
 
 
 def judge(
-    standing: Standing, content_hash: str, on_changed: OnChanged, system: Capabilities, books: str
+    standing: Standing, content: Content, on_changed: OnChanged, system: Capabilities, books: str
 ) -> Link | Record:
-    """Decide about an entry whose content is now `content_hash`; `books` are those it is exported to.
+    """Decide about an entry whose content is now `content`; `books` are those it is exported to.
 
     Raises:
         EntryChanged: it is in the books with other content, and that is to be corrected by hand.
@@ -71,21 +74,25 @@ def judge(
     if standing.reversed is not None and not by_hand:
         return Record(replaces=standing.reversed)
     if standing.found is not None:
-        return _changed(standing.found, content_hash, on_changed, system) or Link(standing.found)
+        return _changed(standing.found, content, on_changed, system) or Link(standing.found)
     if posting is None or posting.state in {JournalState.FAILED, JournalState.UNDONE}:
         return Record()
-    if system.can_find and not posting.settled:
-        return Record()
-    _require_certainty(posting, books)
+    if not by_hand:
+        if system.can_find and posting.books == books:
+            return Record()
+        # Other books, searched or not, say nothing of those it went to: a mistyped path would book everything twice.
+        _require_certainty(posting, books)
     recorded = posting.as_recorded()
-    return _changed(recorded, content_hash, on_changed, system) or Link(recorded, complete=posting.settled)
+    return _changed(recorded, content, on_changed, system) or Link(recorded, complete=posting.settled)
 
 
-def _changed(recorded: Recorded, content_hash: str, on_changed: OnChanged, system: Capabilities) -> Record | None:
-    if recorded.content_hash == content_hash or on_changed is OnChanged.LINK:
+def _changed(recorded: Recorded, content: Content, on_changed: OnChanged, system: Capabilities) -> Record | None:
+    if recorded.content_hash in {content.hash, content.as_sent} or on_changed is OnChanged.LINK:
         return None
     number = recorded.external_id
-    what = f"This entry is in the books already as {number} and has changed in Pleo since"
+    only_vendor = recorded.content_hash == content.without_vendor
+    how = "without a Vendor, and is exported with one now" if only_vendor else "and has changed in Pleo since"
+    what = f"This entry is in the books already as {number} {how}"
     if on_changed is OnChanged.FAIL:
         raise EntryChanged(
             f"{what}; correct {number} in the accounting system by hand, or set books.on_changed in the Settings"
@@ -104,7 +111,7 @@ def _require_certainty(posting: Posting, books: str) -> None:
         number = f" as {posting.external_id}" if posting.external_id else ""
         raise AccountingTimeout(
             f"{MAYBE_BOOKED} It was exported{number} to {posting.books}, and now goes to {books}; see whether it is "
-            f"there, {settle}"
+            f"in one of them, {settle}"
         )
     if posting.state is not JournalState.RECORDED:
         raise AccountingTimeout(
