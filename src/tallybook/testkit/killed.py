@@ -11,6 +11,7 @@ from tallybook.testkit.child import At, Orders
 from tallybook.testkit.entries import Entries
 from tallybook.testkit.oracle import Oracle, all_recorded, recorded, require_search, take_up
 from tallybook.testkit.processes import Nursery, nursery, own_code
+from tallybook.testkit.reversals import reversal, reversing, turned_around
 from tallybook.testkit.verdict import require
 
 
@@ -54,6 +55,26 @@ class KilledProof:
                 async with opened(bench) as again:
                     require(not await again.attach(pairs), "A good file was refused after a kill")
                 await oracle.require_held(batch, files={first.key: both, second.key: both[:1]})
+
+    async def test_killed_while_reversing(
+        self, bench: Bench, system: AccountingSystem, oracle: Oracle, entries: Entries
+    ) -> None:
+        """A process killed anywhere in `reverse` leaves what a second `reverse` completes, and nothing is doubled."""
+        books = reversing(system)
+        async with nursery() as children:
+            there = await recorded(books, entries.batch(2))
+            reversals = [reversal(each, bench.company.open_on) for each in there]
+            lines = await _lines_taken(children, bench, "reverse", reversals)
+            for line in spread(lines, self.kill_points):
+                await oracle.look()
+                batch = entries.batch(2)
+                there = await recorded(books, batch)
+                reversals = [reversal(each, bench.company.open_on) for each in there]
+                await _killed_at(children, bench, "reverse", reversals, line, lines)
+                async with opened(bench) as again:
+                    all_recorded(await reversing(again).reverse(reversals))
+                turned = [turned_around(entry, each) for entry, each in zip(batch, reversals, strict=True)]
+                await oracle.require_held([*batch, *turned])
 
     async def test_killed_while_posting(
         self, bench: Bench, system: AccountingSystem, oracle: Oracle, entries: Entries

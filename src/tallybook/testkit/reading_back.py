@@ -1,13 +1,15 @@
 """Proofs for books that say what they hold, and what they would refuse."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import cast
 
 import pytest
 
-from tallybook.accounting.entry import Entry, Held
+from tallybook.accounting.entry import Dimension, Entry, Held
 from tallybook.accounting.errors import AccountUnknown
 from tallybook.accounting.system import AccountingSystem, ReadableSystem, RehearsingSystem
+from tallybook.testkit.attachments import Files
 from tallybook.testkit.entries import JOURNAL_SHAPES, PAYABLE_SHAPES, Entries
 from tallybook.testkit.oracle import Oracle, recorded
 from tallybook.testkit.verdict import not_applicable, require
@@ -15,7 +17,7 @@ from tallybook.testkit.verdict import not_applicable, require
 SHAPES = {
     name: shape
     for name, shape in {**JOURNAL_SHAPES, **PAYABLE_SHAPES}.items()
-    if name in {"a split over two accounts", "input tax", "another currency", "a bill and its payment"}
+    if name in {"a split over two accounts", "input tax", "dimensions", "another currency", "a bill and its payment"}
 }
 
 
@@ -37,8 +39,26 @@ class ReadingBackProof:
         require(
             there.posting_on == entry.posting_on, f"read_back says {there.posting_on} instead of {entry.posting_on}"
         )
-        said, meant = _sums(there), _sums_of(entry, with_tax_codes=there.tells_tax_codes)
+        said, meant = _sums(there), _sums_of(entry, there)
         require(said == meant, f"read_back says {dict(said - meant)} where {dict(meant - said)} was recorded")
+        vendors = {document.vendor for document in entry.documents if document.vendor is not None}
+        require(
+            there.vendors is None or there.vendors == vendors, f"read_back says vendor {there.vendors}, not {vendors}"
+        )
+
+    async def test_read_back_receipts(self, system: AccountingSystem, entries: Entries, files: Files) -> None:
+        """Receipts are counted, where the books say so: none before, and then each that was attached."""
+        if not (system.capabilities.reads_back and system.capabilities.attachments):
+            not_applicable("the books do not say what they hold of an entry, or take no receipts")
+        entry = entries.entry()
+        (there,) = await recorded(system, [entry])
+        readable = cast("ReadableSystem", system)
+        before = (await readable.read_back([entry.key]))[entry.key].receipts
+        if before is None:
+            not_applicable("the books do not say how many receipts an entry has")
+        await system.attach([(there, files.pdf())])
+        after = (await readable.read_back([entry.key]))[entry.key].receipts
+        require((before, after) == (0, 1), f"read_back counts {before} and then {after} receipts instead of 0 and 1")
 
     async def test_rehearsed(self, system: AccountingSystem, oracle: Oracle, entries: Entries) -> None:
         """What would be refused is said beforehand by its own error, what would not is not, and nothing is written."""
@@ -55,16 +75,25 @@ class ReadingBackProof:
         await oracle.require_held([])
 
 
-def _sums(held: Held) -> Counter[tuple[str, str, str | None]]:
-    found: Counter[tuple[str, str, str | None]] = Counter()
+_Place = tuple[str, str, str | None, frozenset[tuple[str, str]]]
+
+
+def _sums(held: Held) -> Counter[_Place]:
+    found: Counter[_Place] = Counter()
     for line in held.lines:
-        found[line.account, line.currency, line.tax_code] += line.amount_minor
+        found[line.account, line.currency, line.tax_code, _folded(line.dimensions)] += line.amount_minor
     return found
 
 
-def _sums_of(entry: Entry, *, with_tax_codes: bool) -> Counter[tuple[str, str, str | None]]:
-    found: Counter[tuple[str, str, str | None]] = Counter()
+def _sums_of(entry: Entry, held: Held) -> Counter[_Place]:
+    found: Counter[_Place] = Counter()
     for document in entry.documents:
         for line in document.lines:
-            found[line.account, document.currency, line.tax_code if with_tax_codes else None] += line.amount_minor
+            tax_code = line.tax_code if held.tells_tax_codes else None
+            dimensions = _folded(line.dimensions if held.tells_dimensions else ())
+            found[line.account, document.currency, tax_code, dimensions] += line.amount_minor
     return found
+
+
+def _folded(dimensions: Iterable[Dimension]) -> frozenset[tuple[str, str]]:
+    return frozenset((each.group.casefold(), each.code.casefold()) for each in dimensions)

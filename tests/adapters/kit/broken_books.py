@@ -186,6 +186,10 @@ class RemembersInsteadOfReading(BrokenBook):
         del entries
         return []
 
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        del reversals
+        return []
+
 
 class ClaimsBeforeItWrites(BrokenBook):
     """Notes an entry as there in a file of its own, and writes it afterwards."""

@@ -3,6 +3,8 @@
 import uuid
 from decimal import Decimal
 
+import structlog
+
 from tallybook.adapters.tryton.local import Server
 from tests.adapters.tryton import trial
 from tests.adapters.tryton.making import MAKE, number, opened, posted, stranger
@@ -78,3 +80,19 @@ async def test_another_reference_or_vendor(tryton: Server, rows: trial.Rows) -> 
         recorded, of_other = await posted(books, bill), await posted(books, other)
         await posted(books, MAKE.payment(34_00, f"invoice:{_number()}"))
     assert (_state(rows, number(recorded)), _state(rows, number(of_other))) == ("posted", "posted")
+
+
+async def test_what_tryton_refuses_to_settle_is_logged_without_its_words(tryton: Server, rows: trial.Rows) -> None:
+    """They quote accounts and people; the lines are named by Tryton's ids."""
+    bill = MAKE.bill(35_00)
+    rows("UPDATE account_account SET reconcile = 0 WHERE code = '2440'")
+    try:
+        async with opened(tryton) as books:
+            with structlog.testing.capture_logs() as log:
+                await posted(books, bill, MAKE.payment(35_00, *bill.open_item_refs))
+    finally:
+        rows("UPDATE account_account SET reconcile = 1 WHERE code = '2440'")
+    (left,) = [line for line in log if line["event"] == "left_open"]
+    assert left["why"] == "Refused"
+    assert len(left["lines"]) == 2
+    assert "Payable" not in str(log)

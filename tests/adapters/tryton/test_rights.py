@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tallybook.accounting.entry import PostingState
+from tallybook.accounting.entry import PostingState, Reversal, replacement_key, reversal_key
 from tallybook.accounting.errors import AccountingNotAuthorized, AccountingSettingMissing
 from tallybook.accounting.system import Need
 from tallybook.adapters.tryton.local import Server
 from tallybook.adapters.tryton.system import Tryton
 from tests.adapters.tryton import trial
-from tests.adapters.tryton.making import MAKE, all_posted, opened, stranger
+from tests.adapters.tryton.making import MAKE, all_posted, all_recorded, opened, stranger
 
 NEED = Need(trial.COMPANY.company_id, accounts_payable=True, attachments=True, posted=True)
 
@@ -47,6 +47,22 @@ async def test_the_group_accounting_is_enough(tryton: Server) -> None:
         await books.reference_data()
         answers = await all_posted(books, entries)
     assert [answer.state for answer in answers] == [PostingState.POSTED] * 3
+
+
+async def test_the_group_accounting_is_enough_to_take_back(tryton: Server, rows: trial.Rows) -> None:
+    """A paid bill is untied from its payment, and both are reversed."""
+    bill = MAKE.bill(80_00, taxed=True)
+    async with _as_user(tryton, "Accounting") as books:
+        (there,) = await all_posted(books, [MAKE.entry(bill, MAKE.payment(100_00, *bill.open_item_refs))])
+        key = reversal_key(there)
+        reversal = Reversal(key, there, trial.COMPANY.open_on, replacement_key(there))
+        all_recorded(await books.post(all_recorded(await books.reverse([reversal]))))
+    like = " OR ".join(f"m.description LIKE '%{each.entry_id}%'" for each in (there.key, key))
+    ties = rows(
+        "SELECT COUNT(*), COUNT(l.reconciliation) FROM account_move m JOIN account_move_line l ON l.move = m.id"
+        f" JOIN account_account a ON a.id = l.account WHERE a.code = '2440' AND ({like})"
+    )
+    assert ties == [(2, 2)]
 
 
 async def test_a_user_without_groups(tryton: Server) -> None:

@@ -1,5 +1,6 @@
 """Whether an entry can be recorded in Tryton: said in words before it is sent, since Tryton's own are of no class."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from tallybook.accounting.balance import require_balance
@@ -41,6 +42,16 @@ def check(entry: Entry, facts: Facts, company: Company) -> None:
             _check_line(entry, document, line, facts)
         if document.kind in BILLS:
             _check_bill(document, facts)
+
+
+def check_reversal(entry: Entry, facts: Facts, company: Company) -> None:
+    """Find out whether a reversal can be recorded: a bill by hand with its number is what it may make room for.
+
+    Repeat: safe; reads only.
+    Raises:
+        As `check`.
+    """
+    check(entry, replace(facts, by_hand={}), company)
 
 
 def is_bill(document: Document) -> bool:

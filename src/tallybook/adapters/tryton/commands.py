@@ -70,6 +70,7 @@ def serve(
     folder: Annotated[Path, typer.Option("--dir", help="Where its database and password are kept.")] = Path("tryton"),
     year: YearOption = None,
     payable: PayableOption = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes a free one.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it is as JSON.")] = False,
     with_stdin: Annotated[bool, typer.Option("--stop-with-stdin", hidden=True)] = False,
 ) -> None:
@@ -78,7 +79,8 @@ def serve(
         if with_stdin:
             trying.stop_with_stdin()
         told = chart.read(chart_file)
-        asyncio.run(trying.serve(folder, told, years=_years(year), payable=_owed(told, payable), as_json=as_json))
+        owed = _owed(told, payable)
+        asyncio.run(trying.serve(folder, told, years=_years(year), payable=owed, port=port, as_json=as_json))
 
 
 @app.command(epilog="\b\nExamples:\n  tallybook tryton entries --json")

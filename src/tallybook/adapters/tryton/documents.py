@@ -5,7 +5,7 @@ their own amounts, so that a bill is to the cent what was paid.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -21,15 +21,22 @@ from tallybook.money import exponent
 
 NOTE_LENGTH_MAX = 4000
 REFS_PREFIX = "tallybook settles: "
+REVERSAL_OF = "reversal of "  # begins the one reference of a reversal
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One document of an entry; `number` counts from 1."""
+    """One document of an entry; `number` counts from 1.
+
+    Of a reversal: `takes_back` is the document it turns around, such as account.move,5, and `own_minor` what its lines
+    come to in the company's currency, None where Tryton itself converts as it did then.
+    """
 
     entry: Entry
     number: int
+    takes_back: str | None = None
+    own_minor: tuple[int, ...] | None = None
 
     @property
     def document(self) -> Document:
@@ -59,6 +66,11 @@ def refs_text(refs: Sequence[str]) -> str:
     return REFS_PREFIX + json.dumps(list(refs))
 
 
+def taken_back(refs: Iterable[str]) -> str | None:
+    """Say which document a reversal turns around, by its references; None of any other."""
+    return next((ref.removeprefix(REVERSAL_OF) for ref in refs if ref.startswith(REVERSAL_OF)), None)
+
+
 def read_refs(text: object) -> frozenset[str]:
     """Read references from a text that somebody may have edited since; what is no list of texts is none."""
     for line in text.splitlines() if isinstance(text, str) else ():
@@ -81,7 +93,8 @@ def _text(entry: Entry) -> str:
     details = entry.details
     paid = f" ({details.supplier_amount})" if details.supplier_amount else ""
     moved = f" (of {entry.original_on})" if entry.original_on != entry.posting_on else ""
-    return f"{details.description}{paid}{moved}"
+    instead = f" (in place of {entry.replaces})" if entry.replaces else ""
+    return f"{details.description}{paid}{moved}{instead}"
 
 
 def _note(entry: Entry) -> str:
@@ -103,13 +116,14 @@ def _move(part: Part, facts: Facts, company: Company) -> Values:
     document, day = part.document, part.entry.posting_on
     period = facts.period(day)
     assert period is not None  # noqa: S101 - checked before
-    amounts = _in_company_currency(document, facts, company, day)
+    amounts = part.own_minor or _in_company_currency(document, facts, company, day)
     return {
         "company": company.company,
         "journal": company.journal,
         "period": period.id,
         "date": wire.day(day),
         "description": part.description,
+        "origin": part.takes_back,
         "lines": [
             [
                 "create",

@@ -84,8 +84,16 @@ async def tax_codes(session: Session, company: Company) -> dict[int, str]:
 
     Repeat: safe.
     """
+    return {number: tax.name for number, tax in (await taxes_by_id(session, company)).items()}
+
+
+async def taxes_by_id(session: Session, company: Company) -> dict[int, KnownTax]:
+    """Give for every tax, by Tryton's id, the one it is a part of.
+
+    Repeat: safe.
+    """
     taxes = (await _taxes(session, company)).values()
-    return {number: tax.name for tax in taxes for number in (tax.id, *(leaf.id for leaf in tax.leaves))}
+    return {number: tax for tax in taxes for number in (tax.id, *(leaf.id for leaf in tax.leaves))}
 
 
 def _sorted(codes: Iterable[str | None]) -> list[str]:

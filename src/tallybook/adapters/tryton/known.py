@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from tallybook.accounting.entry import Document
+
 
 @dataclass(frozen=True, slots=True)
 class Company:
@@ -82,6 +84,23 @@ class KnownPeriod:
     to_on: date
     open: bool
     closed_journals: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A document as Tryton holds it now, to be turned around; `reference` is such as account.invoice,5.
+
+    `own_minor` is what its lines come to in the company's currency, None where Tryton itself converts.
+    """
+
+    reference: str
+    document: Document
+    own_minor: tuple[int, ...] | None = None
+
+    @property
+    def turned_minor(self) -> tuple[int, ...] | None:
+        """The lines of its reversal in the company's currency."""
+        return None if self.own_minor is None else tuple(-amount for amount in self.own_minor)
 
 
 @dataclass(frozen=True, slots=True)

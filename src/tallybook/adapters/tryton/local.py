@@ -211,14 +211,19 @@ class Server:
 
 
 @contextmanager
-def running(site: Site) -> Iterator[Server]:
-    """Run a Tryton on a free port of this machine, for the length of a block.
+def running(site: Site, port: int = 0) -> Iterator[Server]:
+    """Run a Tryton on a port of this machine, 0 for a free one, for the length of a block.
 
     Raises:
-        TrytonNotStarted: it does not start.
+        TrytonNotStarted: it does not start, or the port is taken.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    try:
+        with socket.create_server(("127.0.0.1", port)) as free:
+            port = free.getsockname()[1]
+    except OSError as error:
+        raise TrytonNotStarted(
+            f"Tryton cannot listen on port {port} of this machine ({error.strerror}); name another with --port"
+        ) from error
     server = Server(site, port)
     try:
         server.wait_until_ready()

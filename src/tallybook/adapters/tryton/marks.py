@@ -23,13 +23,17 @@ _LIKE = re.compile(r"([\\%_])")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a description says: the part `number` of `count` of an entry, as it was when it had `content_hash`."""
+    """What a description says: the part `number` of `count` of an entry, as it was when it had `content_hash`.
+
+    `text` is what stands there for people.
+    """
 
     owner: str
     entry_id: str
     number: int
     count: int
     content_hash: str
+    text: str
 
 
 def owner(company_id: str) -> str:
@@ -52,12 +56,9 @@ def read(text: object) -> Mark | None:
     found = _MARK.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return None
+    told, _, content_hash = found["rest"].rpartition("#")
     return Mark(
-        found["owner"],
-        found["entry_id"],
-        int(found["number"]),
-        int(found["count"]),
-        found["rest"].rpartition("#")[2],
+        found["owner"], found["entry_id"], int(found["number"]), int(found["count"]), content_hash, told.rstrip()
     )
 
 

@@ -1,11 +1,12 @@
 """Open items: what bills, credit notes and payments of a vendor settle of each other, once they are posted.
 
 Counterparts are posted lines of one party on one payable account with a reference in common, whichever came first and
-in whatever job. What is even is reconciled, and Tryton calls the bill paid; what is not is shown at the bill as paid
-in part. Lines without references of ours are never touched.
+in whatever job; before all others, a reversal and what it takes back. What is even is reconciled, and Tryton calls the
+bill paid; what is not is shown at the bill as paid in part. Lines without references of ours are touched only by their
+reversal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,10 +15,12 @@ from typing import Any
 import structlog
 
 from tallybook.adapters.tryton import wire
-from tallybook.adapters.tryton.documents import read_refs
+from tallybook.adapters.tryton.documents import read_refs, taken_back
 from tallybook.adapters.tryton.known import Company
-from tallybook.adapters.tryton.recording import INVOICE, Written
+from tallybook.adapters.tryton.recording import INVOICE, MOVE
 from tallybook.adapters.tryton.rpc import Refused, Session, Warned
+from tallybook.adapters.tryton.settlements import ids_of
+from tallybook.telemetry.logs import told
 
 log = structlog.get_logger()
 
@@ -30,19 +33,19 @@ class Line:
     owed: Decimal
     on: date
     refs: frozenset[str]
+    document: str  # the move or invoice it belongs to, such as account.move,5
     invoice: int | None  # the bill or credit note it belongs to
     pays: int | None  # the bill it is shown at as a payment in part
 
 
-async def settle(session: Session, company: Company, written: Sequence[Written]) -> None:
-    """Reconcile what is even among the parties of these documents.
+async def settle(session: Session, company: Company, references: Collection[str]) -> None:
+    """Reconcile what is even among the parties of these documents, such as account.move,5.
 
     Repeat: safe; what is reconciled is no longer open.
     Raises:
         AccountingError: Tryton could not be asked.
     """
-    origins = [each.reference for each in written]
-    if not origins:
+    if not references:
         return
     mine = await session.call(
         "model.account.move.line.search_read",
@@ -52,8 +55,8 @@ async def settle(session: Session, company: Company, written: Sequence[Written])
             ["party", "!=", None],
             [
                 "OR",
-                ["move", "in", [each.id for each in written if each.model != INVOICE]],
-                ["move.origin", "in", [origin for origin in origins if origin.startswith(INVOICE)]],
+                ["move", "in", ids_of(references, MOVE)],
+                ["move.origin", "in", [reference for reference in references if reference.startswith(INVOICE)]],
             ],
         ],
         0, None, None, ["party", "account"],
@@ -75,7 +78,7 @@ async def _open_lines(session: Session, company: Company, party: int, account: i
             ["reconciliation", "=", None], ["move.state", "=", "posted"],
         ],
         0, None, [["id", "ASC"]],
-        ["debit", "credit", "description", "move.origin", "move.date", "invoice_payment"],
+        ["debit", "credit", "description", "move", "move.origin", "move.date", "invoice_payment"],
     )  # fmt: skip
     invoices = {row["id"]: _invoice(row["move."]["origin"]) for row in rows}
     numbers = sorted({number for number in invoices.values() if number is not None})
@@ -89,6 +92,7 @@ async def _open_lines(session: Session, company: Company, party: int, account: i
             row["credit"] - row["debit"],
             row["move."]["date"],
             read_refs(row["description"] if (number := invoices[row["id"]]) is None else comments.get(number)),
+            f"{MOVE},{row['move']}" if number is None else f"{INVOICE},{number}",
             number,
             row["invoice_payment"],
         )
@@ -102,12 +106,13 @@ def _invoice(origin: object) -> int | None:
 
 
 def even_groups(lines: Sequence[Line]) -> list[list[Line]]:
-    """Find lines that settle each other: first bill and payment of one amount, then whole groups that come to nothing.
+    """Find lines that settle each other, the oldest first.
 
-    The oldest come first.
+    First reversals with what they take back, then bill and payment of one amount, then whole groups that come to
+    nothing.
     """
-    left = [line for line in lines if line.refs and line.owed]
-    found: list[list[Line]] = []
+    found = [group for group in _taken_back(lines) if sum(line.owed for line in group) == 0]
+    left = [line for line in lines if line.refs and line.owed and not any(line in group for group in found)]
     for line in list(left):
         if line.invoice is None or line not in left:
             continue
@@ -118,6 +123,16 @@ def even_groups(lines: Sequence[Line]) -> list[list[Line]]:
             found.append([line, match])
             left = [each for each in left if each not in {line, match}]
     return found + [group for group in _connected(left) if len(group) > 1 and sum(line.owed for line in group) == 0]
+
+
+def _taken_back(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    """Put what is open of each reversal with what is open of the document that it takes back."""
+    for document in dict.fromkeys(line.document for line in lines if taken_back(line.refs)):
+        its = [line for line in lines if line.document == document]
+        original = taken_back(ref for line in its for ref in line.refs)
+        back = [line for line in lines if line.document == original]
+        if back:
+            yield [*back, *its]
 
 
 def payments_in_part(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
@@ -158,11 +173,11 @@ async def _reconcile(session: Session, company: Company, group: Sequence[Line]) 
     try:
         await session.call("model.account.move.reconciliation.create", [values])
     except (Refused, Warned) as error:  # what is booked stays right; a bookkeeper may tie it by hand
-        log.warning("left_open", lines=[line.id for line in group], why=str(error))
+        log.warning("left_open", lines=[line.id for line in group], why=told(error))
 
 
 async def _show_in_part(session: Session, payment: Line, bill: Line) -> None:
     try:
         await session.call(f"model.{INVOICE}.write", [bill.invoice], {"payment_lines": [["add", [payment.id]]]})
     except (Refused, Warned) as error:
-        log.warning("left_open", lines=[payment.id, bill.id], why=str(error))
+        log.warning("left_open", lines=[payment.id, bill.id], why=told(error))

@@ -11,18 +11,18 @@ Source: Tryton 8.0, trytond/model/modelsql.py, `_timestamp` of a call's context.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from tallybook.accounting.entry import Entry, EntryKey, PostingState, Recorded
 from tallybook.accounting.errors import AccountingUnreachable, EntryChanged, EntryRefused, EntryRejected
 from tallybook.accounting.system import Refused
 from tallybook.adapters.tryton import marks, receipts, wire
-from tallybook.adapters.tryton.checks import check, is_bill
-from tallybook.adapters.tryton.documents import Part, parts, values
+from tallybook.adapters.tryton.checks import check, check_reversal, is_bill
+from tallybook.adapters.tryton.documents import Part, parts, read_refs, taken_back, values
 from tallybook.adapters.tryton.facts import facts
-from tallybook.adapters.tryton.known import Company, Facts
+from tallybook.adapters.tryton.known import Company, Facts, Original
 from tallybook.adapters.tryton.rpc import Overtaken, Session, Warned
 from tallybook.adapters.tryton.rpc import Refused as RefusedByTryton
 
@@ -31,6 +31,7 @@ INVOICE = "account.invoice"
 OVERTAKEN_MAX = 20
 _POSTED = frozenset({"posted", "paid", "cancelled"})
 _MODELS = (INVOICE, MOVE)
+_MORE = {INVOICE: ("accounting_date", "comment"), MOVE: ("date", "origin")}  # the day, and what tells of a reversal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Written:
     mark: marks.Mark
     state: str
     created_at: datetime
+    posting_on: date | None  # none of a draft bill whose dates somebody took away
+    takes_back: str | None  # the document that this one turns around
 
     @property
     def reference(self) -> str:
@@ -70,15 +73,21 @@ async def search(session: Session, company: Company, keys: Sequence[EntryKey]) -
         rows = await session.call(
             f"model.{model}.search_read",
             [["company", "=", company.company], marks.search(list(wanted.values()))],
-            0, None, [["id", "ASC"]], ["description", "state", "create_date"],
+            0, None, [["id", "ASC"]], ["description", "state", "create_date", *_MORE[model]],
         )  # fmt: skip
         for row in rows:
             mark = marks.read(row["description"])
             key = wanted.get((mark.owner, mark.entry_id)) if mark else None
             if mark is not None and key is not None:
-                written = Written(model, row["id"], mark, row["state"], row["create_date"])
+                on, tells = (row[field] for field in _MORE[model])
+                back = taken_back(read_refs(tells)) if model == INVOICE else _move_named(tells)
+                written = Written(model, row["id"], mark, row["state"], row["create_date"], on, back)
                 found.setdefault(key, {}).setdefault(mark.number, written)
     return found
+
+
+def _move_named(origin: object) -> str | None:
+    return origin if isinstance(origin, str) and origin.startswith(f"{MOVE},") else None
 
 
 def complete(there: Mapping[int, Written]) -> bool:
@@ -102,17 +111,28 @@ async def recorded(session: Session, found: Found, view_url: str | None) -> dict
             content_hash=each[0].mark.content_hash,
             external_url=view_url and f"{view_url}/model/{each[0].model}/{each[0].id}",
             attached=frozenset(files.get(each[0].reference, ())),
+            posting_on=each[0].posting_on,
         )
         for key, each in whole.items()
     }
 
 
 class Batch:
-    """Entries on their way into Tryton, and what became of each."""
+    """Entries on their way into Tryton, and what became of each.
 
-    def __init__(self, session: Session, company: Company, entries: Sequence[Entry]) -> None:
+    `originals` has the documents that reversals among them turn around, in their order.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        company: Company,
+        entries: Sequence[Entry],
+        originals: Mapping[EntryKey, Sequence[Original]] | None = None,
+    ) -> None:
         self._session = session
         self._company = company
+        self._originals = originals or {}
         self._entries: dict[EntryKey, Entry] = {}
         for entry in entries:
             self._entries.setdefault(entry.key, entry)
@@ -149,8 +169,9 @@ class Batch:
         raise AccountingUnreachable(f"Tryton took the entry {key.entry_id} and does not show it; look for it there")
 
     def _checked(self, entry: Entry, there: Mapping[int, Written], known: Facts) -> list[Part]:
+        originals = self._originals.get(entry.key, ())
         try:
-            check(entry, known, self._company)
+            (check_reversal if originals else check)(entry, known, self._company)
             for written in there.values():
                 if (written.mark.content_hash, written.mark.count) != (entry.content_hash, len(entry.documents)):
                     raise EntryChanged(
@@ -160,7 +181,13 @@ class Batch:
         except EntryRefused as error:
             self._refused[entry.key] = error
             return []
-        return [part for part in parts(entry) if part.number not in there]
+        found = parts(entry)
+        if originals:
+            found = [
+                replace(part, takes_back=original.reference, own_minor=original.turned_minor)
+                for part, original in zip(found, originals, strict=True)
+            ]
+        return [part for part in found if part.number not in there]
 
     async def _create(self, todo: Sequence[Part], known: Facts, fence: str | None) -> None:
         """Create documents together; where Tryton refuses them, halve until the bad one is alone.

@@ -5,10 +5,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded
+from tallybook.accounting.entry import Attachment, Entry, EntryKey, Held, Recorded, Reversal
 from tallybook.accounting.errors import AccountingNotAuthorized, AttachmentNotStored, EntryRejected
 from tallybook.accounting.system import Capabilities, Need, ReferenceData, Refused
-from tallybook.adapters.tryton import facts, open_items, posting, readiness, reading_back, receipts, recording, rpc
+from tallybook.adapters.tryton import (
+    facts,
+    open_items,
+    posting,
+    readiness,
+    reading_back,
+    receipts,
+    recording,
+    reversing,
+    rpc,
+)
 from tallybook.adapters.tryton.known import Company
 from tallybook.adapters.tryton.settings import TrytonSettings, read_settings
 
@@ -23,7 +33,14 @@ class Tryton:
     def __init__(self, settings: TrytonSettings) -> None:
         self.settings = settings
         books = f"tryton {settings.url.rstrip('/')}/{settings.database} {settings.company or ''}".rstrip()
-        self.capabilities = Capabilities(batch_size=100, rehearses=True, reads_back=True, identity=books)
+        self.capabilities = Capabilities(
+            batch_size=100,
+            reversals=True,
+            rehearses=True,
+            rehearses_reversals=True,
+            reads_back=True,
+            identity=books,
+        )
         self._session = rpc.Session(settings)
         self._company: Company | None = None
         self._entering = asyncio.Lock()
@@ -117,24 +134,36 @@ class Tryton:
         return refused
 
     async def post(self, entries: Sequence[Recorded]) -> Sequence[Recorded | Refused]:
-        """Post entries, and reconcile bills with their payments; one answer for each in the same order.
+        """Post entries, and reconcile bills with payments, reversals with originals; answers in the same order.
 
         Repeat: safe; a posted entry stays as it is.
         """
         async with self._entered() as company, self._writing:
             there = await recording.search(self._session, company, [entry.key for entry in entries])
-            refused = await posting.post(self._session, company, there)
+            refused = await reversing.make_room(self._session, there)
+            ready = {key: documents for key, documents in there.items() if key not in refused}
+            refused |= await posting.post(self._session, company, ready)
             posted = await recording.search(self._session, company, list(there))
+            documents = [each for found in posted.values() for each in found.values()]
+            # What a reversal made room in, also one that was refused then.
+            made_open = {each.takes_back for each in documents if each.takes_back is not None}
             await open_items.settle(
-                self._session,
-                company,
-                [each for documents in posted.values() for each in documents.values() if each.posted],
+                self._session, company, {each.reference for each in documents if each.posted} | made_open
             )
+            await reversing.name_reversals(self._session, posted)
             answers = await recording.recorded(self._session, posted, self._view_url)
         return [
             Refused(entry.key, refused[entry.key]) if entry.key in refused else self._posted(entry, answers)
             for entry in entries
         ]
+
+    async def reverse(self, reversals: Sequence[Reversal]) -> Sequence[Recorded | Refused]:
+        """Record reversals as drafts, one answer for each in the same order; the entries they reverse stay.
+
+        Repeat: a key already in Tryton is not written again; one of which a document is missing is completed.
+        """
+        async with self._entered() as company, self._writing:
+            return await reversing.reverse(self._session, company, reversals, self._view_url)
 
     def _posted(self, entry: Recorded, answers: Mapping[EntryKey, Recorded]) -> Recorded | Refused:
         if entry.key in answers:
@@ -148,6 +177,14 @@ class Tryton:
         """
         async with self._entered() as company:
             return await reading_back.rehearse(self._session, company, entries)
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        """Say which of these reversals Tryton's state would have us refuse now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+        async with self._entered() as company:
+            return await reversing.rehearse(self._session, company, reversals)
 
     async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
         """Read what Tryton holds of these entries now.

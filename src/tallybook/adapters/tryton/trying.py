@@ -18,7 +18,9 @@ from tallybook.adapters.tryton.settings import TrytonSettings, read_settings
 PASSWORD_FILE = "tryton-password"  # noqa: S105 - a file's name
 
 
-async def serve(folder: Path, told: chart.Chart, *, years: list[int], payable: list[str], as_json: bool) -> None:
+async def serve(
+    folder: Path, told: chart.Chart, *, years: list[int], payable: list[str], port: int, as_json: bool
+) -> None:
     """Install Tryton, found a company in a new database under `folder`, and serve it until SIGINT or SIGTERM.
 
     Repeat: goes on with the company that is there.
@@ -29,7 +31,7 @@ async def serve(folder: Path, told: chart.Chart, *, years: list[int], payable: l
     stopping = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopping.set)
-    with local.running(site) as server:
+    with local.running(site, port) as server:
         where = {
             "url": server.url,
             "database": local.DATABASE,
