@@ -2,12 +2,23 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from tallybook.pleo.models import ExportItem, InvoiceInformation, ItemFile, ItemVendor, LedgerAccount, NamedCode, Wire
+from tallybook.pleo.models import (
+    Bookkeeping,
+    BookkeepingMethod,
+    ExportItem,
+    InvoiceInformation,
+    ItemFile,
+    ItemVendor,
+    LedgerAccount,
+    NamedCode,
+    Wire,
+)
 
 # What may differ from one reading to the next without a change of the entry: links that expire, how far the payment
 # of the invoice has come, the bank account it goes to, which is never booked, and the names under which the same
@@ -24,8 +35,49 @@ _PLAIN_BELOW = 10**40
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The hashes by which an item is compared with what is in the books; `hash` is stored with what is recorded of it.
+
+    `as_sent` is the hash that earlier versions stored; `without_vendor` is that of a journal entry.
+    """
+
+    hash: str
+    as_sent: str
+    without_vendor: str
+
+
+def content(item: ExportItem, *, payable: bool | None) -> Content:
+    """Hash an item in the ways it is compared; `payable` as in `as_booked`.
+
+    Source: docs/decisions.md 19.
+    """
+    as_sent = content_hash(item)
+
+    def hashed(other: ExportItem) -> str:
+        return as_sent if other is item else content_hash(other)
+
+    without = hashed(as_booked(item, payable=False))
+    return Content(without if payable is False else hashed(as_booked(item, payable=payable)), as_sent, without)
+
+
+def as_booked(item: ExportItem, *, payable: bool | None) -> ExportItem:
+    """Give an item as far as it is booked: its vendor counts through accounts payable, else its absence.
+
+    Pleo sends method and vendor with vendor based jobs alone, so that without this the kind of job would look like a
+    change of the entry. `payable` is None where the method cannot be told: then everything counts as it was sent.
+    """
+    if payable is None:
+        return item
+    asked = Bookkeeping(method=BookkeepingMethod.ACCOUNTS_PAYABLE) if payable else None
+    vendor = item.vendor if payable else None
+    if (item.bookkeeping, item.vendor) == (asked, vendor):
+        return item
+    return item.model_copy(update={"bookkeeping": asked, "vendor": vendor})
+
+
 def content_hash(item: ExportItem) -> str:
-    """Hash the known content of an item: sha256 in hex, the same on every machine and in every run.
+    """Hash the known content of an item as Pleo sent it: sha256 in hex, the same on every machine and in every run.
 
     Fields that are null are left out, so that an item keeps its hash when the model learns a field it does not have.
     Fields the model does not know are left out too.

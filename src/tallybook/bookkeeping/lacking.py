@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from tallybook.accounting.entry import Entry
 from tallybook.accounting.errors import (
     AccountUnknown,
     DimensionUnknown,
@@ -26,6 +27,7 @@ from tallybook.bookkeeping.dimensions import dimension_of
 from tallybook.bookkeeping.mapping import CodeMapping, mapped
 from tallybook.bookkeeping.method import Method, method_of
 from tallybook.bookkeeping.period import posting_day
+from tallybook.bookkeeping.plan import plan
 from tallybook.bookkeeping.rules import Rules
 from tallybook.bookkeeping.sides import Side, sides_of
 from tallybook.bookkeeping.taxes import tax_code_of
@@ -52,18 +54,30 @@ class Lacking:
         self._found: dict[tuple[str, str | None, str], _Finding] = {}
         self._beyond = 0
 
-    def add(self, item: ExportItem, rules: Rules) -> None:
-        """Look at one item, with the decisions that plan it.
+    def add(self, item: ExportItem, rules: Rules) -> Entry | None:
+        """Look at one item, with the decisions that plan it; gives the entry it would become, if nothing is lacking.
 
         Repeat: counts it again.
         """
-        for key, error in {_key(error): error for error in _refusals(item, rules, self._books, self._today)}.items():
-            if key not in self._found:
-                if len(self._found) >= FINDINGS_MAX:
-                    self._beyond += 1
-                    continue
-                self._found[key] = _Finding(error)
-            self._found[key].entries += 1
+        refusals = {_key(error): error for error in _refusals(item, rules, self._books, self._today)}
+        for error in refusals.values():
+            self.add_refusal(error)
+        with suppress(EntryRefused):  # what is wrong with the item itself is not asked here
+            return None if refusals else plan(item, rules, self._books, today=self._today).entry
+        return None
+
+    def add_refusal(self, error: EntryRefused) -> None:
+        """Count one thing that keeps one entry out of the books.
+
+        Repeat: counts it again.
+        """
+        key = _key(error)
+        if key not in self._found:
+            if len(self._found) >= FINDINGS_MAX:
+                self._beyond += 1
+                return
+            self._found[key] = _Finding(error)
+        self._found[key].entries += 1
 
     def sentences(self) -> list[str]:
         """Say what is lacking, what most entries wait for first, each with the nearest thing the books have."""

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from tallybook.accounting.errors import PeriodClosed
+from tallybook.accounting.system import ClosedPeriod
 from tallybook.bookkeeping.books import Books
 from tallybook.bookkeeping.rules import ClosedPeriodRule
 
@@ -20,7 +21,7 @@ def posting_day(original_on: date, rule: ClosedPeriodRule, books: Books, *, toda
     if closed is None:
         return original_on
     stretch = f"{closed.from_on} to {closed.to_on}"
-    what = f"The date {original_on} lies in the closed period {stretch}"
+    what = _lies_in(original_on, closed)
     if rule is ClosedPeriodRule.TODAY:
         if books.closed_stretch(today) is None:
             return today
@@ -37,3 +38,17 @@ def posting_day(original_on: date, rule: ClosedPeriodRule, books: Books, *, toda
         "setting books.closed_period.",
         sought=stretch,
     )
+
+
+def _lies_in(day: date, closed: ClosedPeriod) -> str:
+    """Say that a day is closed; books that lack periods close the days before the first and after the last."""
+    match closed.from_on == date.min, closed.to_on == date.max:
+        case False, False:
+            return f"The date {day} lies in the closed period {closed.from_on} to {closed.to_on}"
+        case True, False:
+            every = f"everything up to {closed.to_on}"
+        case False, True:
+            every = f"everything from {closed.from_on} on"
+        case _:
+            every = "every day"
+    return f"The date {day} cannot be booked: {every} is closed"

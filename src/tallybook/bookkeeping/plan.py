@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from tallybook.accounting.entry import Entry, EntryKey, Line, LineRole
+from tallybook.accounting.errors import EntryRefused
 from tallybook.bookkeeping.accounts import AccountFinder
 from tallybook.bookkeeping.amounts import LineAmounts, read_amounts, supplier_amount
 from tallybook.bookkeeping.attachments import FileToFetch, files_to_fetch
 from tallybook.bookkeeping.books import Books
-from tallybook.bookkeeping.content_hash import content_hash
+from tallybook.bookkeeping.content_hash import Content, as_booked, content, content_hash
 from tallybook.bookkeeping.details import details_of
 from tallybook.bookkeeping.dimensions import dimensions_of
 from tallybook.bookkeeping.documents import Settled, journal_entry, payable_documents
@@ -27,7 +28,7 @@ from tallybook.bookkeeping.taxes import tax_code_of
 from tallybook.bookkeeping.vendors import vendor_of
 from tallybook.pleo.models import ExportItem, ItemLine
 
-__all__ = ["Books", "FileToFetch", "Plan", "plan"]
+__all__ = ["Books", "FileToFetch", "Plan", "content_of", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def plan(item: ExportItem, rules: Rules, books: Books, *, today: date) -> Plan:
     original_on = item.date.date()  # the model reads every instant as UTC
     entry = Entry(
         key=EntryKey(item.company_id, item.accounting_entry_id),
-        content_hash=content_hash(item),
+        content_hash=content_hash(as_booked(item, payable=vendor is not None)),
         documents=documents,
         posting_on=posting_day(original_on, rules.closed_period, books, today=today),
         original_on=original_on,
@@ -77,6 +78,18 @@ def plan(item: ExportItem, rules: Rules, books: Books, *, today: date) -> Plan:
         details=details_of(item, paid_to_supplier, rules.mapping),
     )
     return Plan(entry, files, left_out if note is None else (note, *left_out))
+
+
+def content_of(item: ExportItem, rules: Rules) -> Content:
+    """Give the hashes that tell whether an item still says what is in the books; any item has them.
+
+    Repeat: safe.
+    """
+    try:
+        payable = method_of(item, rules) is Method.ACCOUNTS_PAYABLE
+    except EntryRefused:  # nothing new can be booked of it, but it may be in the books
+        return content(item, payable=None)
+    return content(item, payable=payable)
 
 
 def _spend_lines(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tallybook.accounting.entry import (
     Attachment,
-    Details,
     Dimension,
     Document,
     DocumentKind,
@@ -25,8 +24,11 @@ from tallybook.accounting.entry import (
 )
 from tallybook.adapters.book import reference
 from tallybook.adapters.book.database import opened
+from tallybook.bookkeeping.details import details_of
+from tallybook.bookkeeping.mapping import CodeMapping
 from tallybook.import_files.system import FileBooks
 from tallybook.money import Money
+from tallybook.pleo.models import ExportItem
 
 COMPANY = "3f2b8a52-6c1d-4a11-9c40-0a5ad5a1f001"
 JOB = "0d5cbd2c-8f0e-4f53-8f5e-6b5a3a5b7c01"
@@ -122,21 +124,47 @@ def make_book(folder: Path, text: str = REFERENCE) -> Path:
     return path
 
 
+def item(entry_id: str, **fields: object) -> ExportItem:
+    """What Pleo tells of an entry: its details are made of it as an export makes them."""
+    nothing = {"currency": "EUR", "value": 0}
+    amount = {"inSupplierCurrency": nothing, "inWalletCurrency": nothing}
+    told = {
+        "accountingEntryId": entry_id,
+        "accountingEntryLines": [{"accountingEntryLineId": entry_id, "lineAmount": amount, "netAmount": amount}],
+        "additionalInformation": {"reconciliationId": "R-1"},
+        "amount": amount,
+        "companyId": COMPANY,
+        "date": NOW.isoformat(),
+        "type": "card_purchase",
+        "supplier": {"name": "Café Öl"},
+    }
+    return ExportItem.model_validate(told | fields)
+
+
 @dataclass(frozen=True)
 class Make:
     """Builds entries. The same name gives the same key."""
 
     currency: str = "EUR"
 
-    def entry(self, name: str, *documents: Document, on: date = date(2026, 10, 14), text: str = "Lunch") -> Entry:
+    def entry(
+        self,
+        name: str,
+        *documents: Document,
+        on: date = date(2026, 10, 14),
+        note: str = "Lunch",
+        paid: Money | None = None,
+        **of_item: object,
+    ) -> Entry:
+        entry_id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
         return Entry(
-            key=EntryKey(COMPANY, str(uuid.uuid5(uuid.NAMESPACE_OID, name))),
+            key=EntryKey(COMPANY, entry_id),
             content_hash="ab" * 32,
             documents=documents or (self.journal(self.cost(100_00)),),
             posting_on=on,
             original_on=on,
             posting=PostingState.DRAFT,
-            details=Details(description=text, reference="R-1", sort="card_purchase", supplier="Café Öl"),
+            details=details_of(item(entry_id, note=note, **of_item), paid, CodeMapping()),
         )
 
     def cost(self, amount_minor: int, account: str = "4650", code: str | None = None, *tags: Dimension) -> Line:
@@ -173,16 +201,20 @@ class Make:
     def every_shape(self) -> list[Entry]:
         """One entry of every shape, in two months."""
         sales, zurich, project = Dimension("CC", "100"), Dimension("CC", "Zürich"), Dimension("PROJ", "P/1")
-        moved = self.entry("moved", self.journal(*self.taxed(200_00, 38_00)), on=date(2026, 11, 2), text="Hotel")
+        named = {key: {"id": key, "name": name} for key, name in (("user", "Åsa"), ("team", "Vertrieb"))}
+        moved = self.entry(
+            "moved", self.journal(*self.taxed(200_00, 38_00)), on=date(2026, 11, 2), note="Hotel, 2\nnights",
+            paid=Money(250_00, "USD"), **named,
+        )  # fmt: skip
         return [
             self.entry("taxed", self.journal(*self.taxed(100_00, 19_00, sales, project))),
-            self.entry("reverse", self.journal(*self.reverse(50_00, 9_50)), text="Cloud \u2013 \u201cserver\u201d"),
+            self.entry("reverse", self.journal(*self.reverse(50_00, 9_50)), note="Cloud \u2013 \u201cserver\u201d"),
             self.entry(
                 "split", self.journal(*self.taxed(10_00, 1_90, zurich), self.cost(5_55, "4980"), self.cost(-55, "4980"))
             ),
-            self.entry("refund", self.journal(*self.taxed(-20_00, -3_80)), text='Refund; of "it"'),
+            self.entry("refund", self.journal(*self.taxed(-20_00, -3_80)), note='Refund; of "it"'),
             self.entry("bill", self.bill(*self.taxed(300_00, 57_00, sales)), self.payment(357_00)),
-            self.entry("credit", self.bill(*self.taxed(-30_00, -5_70), number="GS-1"), text="Gutschrift"),
+            self.entry("credit", self.bill(*self.taxed(-30_00, -5_70), number="GS-1"), note="Gutschrift"),
             self.entry(
                 "topup",
                 Document(
@@ -190,16 +222,10 @@ class Make:
                     self.currency,
                     (Line("1361", 1_000_00, LineRole.COUNTER), Line("1360", -1_000_00, LineRole.COUNTER)),
                 ),
-                text="Top-up",
+                note="Top-up",
             ),
-            self.entry("zero", self.journal(self.cost(0)), text="Nothing"),
-            replace(
-                moved,
-                original_on=date(2026, 9, 30),
-                details=replace(
-                    moved.details, supplier_amount=Money(250_00, "USD"), person="Åsa", team="Vertrieb", note="2\nnights"
-                ),
-            ),
+            self.entry("zero", self.journal(self.cost(0)), note="Nothing"),
+            replace(moved, original_on=date(2026, 9, 30)),
         ]  # fmt: skip
 
 

@@ -218,6 +218,22 @@ async def test_a_correction_takes_its_reversal_along(books: FileBooks, make: Mak
     assert moved == {"4650": 70_00, "1361": -70_00}
 
 
+@pytest.mark.parametrize("first", ["entry", "reversal"])
+async def test_an_entry_and_its_reversal_go_together(books: FileBooks, make: Make, first: str) -> None:
+    """While only one of them waits, neither is in a set; others are."""
+    entry, other = await record(books, [make.entry("a"), make.entry("b")])
+    reversal = Reversal(reversal_key(entry), entry, make.entry("a").posting_on, replacement_key(entry))
+    (taken_back,) = await books.reverse([reversal])
+    assert isinstance(taken_back, Recorded)
+    one, two = (entry, taken_back) if first == "entry" else (taken_back, entry)
+    await books.settle([one, other])
+    await books.finish(COMPANY, "job 1")
+    assert await books.handed_over([one.key, other.key]) == {one.key: None, other.key: "the datev files number 1"}
+    await books.settle([two])
+    await books.finish(COMPANY, "job 2")
+    assert set((await books.handed_over([one.key, two.key])).values()) == {"the datev files number 2"}
+
+
 async def test_something_in_the_way(books: FileBooks, make: Make, tmp_path: Path) -> None:
     """A folder that is not the set is never overwritten; moved away, the set is written."""
     stranger = tmp_path / "import" / "datev-000001-2026-10"

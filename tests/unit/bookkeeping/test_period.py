@@ -46,6 +46,21 @@ def test_closed_period_is_refused(desk: "Desk") -> None:
         desk.plan(desk.item(date="2026-01-15T00:00:00Z"))
 
 
+@pytest.mark.parametrize(
+    ("from_on", "to_on", "said"),
+    [
+        (date.min, date(2026, 8, 31), "everything up to 2026-08-31 is closed; change"),
+        (date(2026, 1, 1), date.max, "everything from 2026-01-01 on is closed; change"),
+        (date.min, date.max, "every day is closed; change"),
+    ],
+)
+def test_books_without_periods_are_closed_without_end(desk: "Desk", from_on: date, to_on: date, said: str) -> None:
+    """Where no first or last day is known, none is said."""
+    known = replace(desk.known, closed_periods=[ClosedPeriod(from_on, to_on)])
+    with pytest.raises(PeriodClosed, match=f"^The date 2026-03-10 cannot be booked: {said}"):
+        desk.plan(desk.item(), known=known)
+
+
 @pytest.mark.parametrize("rule", [ClosedPeriodRule.TODAY, ClosedPeriodRule.NEXT_OPEN])
 def test_nothing_open(desk: "Desk", rule: ClosedPeriodRule) -> None:
     """Books closed to the end of time refuse under every rule."""

@@ -81,7 +81,6 @@ TEXTS: Mapping[str, Text] = {
     "invoice_number": lambda row: row.document.invoice_number,
     "supplier": lambda row: row.entry.details.supplier,
     "description": lambda row: row.entry.details.description,
-    "summary": lambda row: " - ".join(filter(None, (row.entry.details.supplier, row.entry.details.description))),
     "line_text": lambda row: row.line.text,
     "note": lambda row: row.entry.details.note,
     "person": lambda row: row.entry.details.person,

@@ -20,7 +20,7 @@ _TEMPLATES = resources.files("tallybook.adapters.csv") / "templates"
 
 
 class Column(BaseModel):
-    """A column: its name in the header, and what stands in it, such as "{supplier} - {description}"."""
+    """A column: its name in the header, and what stands in it, such as "{number} {description}"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

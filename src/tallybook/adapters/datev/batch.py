@@ -83,7 +83,7 @@ def _tax_key(settings: DatevSettings, code: str) -> TaxKey:
 
 def _row_cells(settings: DatevSettings, entry: Entry, document: Document, pair: Pair) -> dict[str, str]:
     line, details = pair.line, entry.details
-    described = " - ".join(text for text in (details.supplier, details.description, line.text) if text)
+    described = " - ".join(text for text in (details.description, line.text) if text)
     return {
         "Umsatz (ohne Soll/Haben-Kz)": _amount(line.amount_minor, document.currency),
         "Soll/Haben-Kennzeichen": "H" if line.amount_minor > 0 else "S",  # of the Konto, which is credited for a cost

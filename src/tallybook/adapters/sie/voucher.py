@@ -54,7 +54,7 @@ def voucher(settings: SieSettings, entry: Entry, made: ImportSet | None, number:
     amount = str(details.supplier_amount) if details.supplier_amount else None
     moved = f"({entry.original_on})" if entry.original_on != entry.posting_on else None
     invoice = next((document.invoice_number for document in entry.documents if document.invoice_number), None)
-    text = " - ".join(text for text in (details.supplier, details.description, invoice, amount, moved) if text)
+    text = " - ".join(text for text in (details.description, invoice, amount, moved) if text)
     registered = f" {made.made_at:%Y%m%d}" if made else ""
     lines = [f'#VER "{settings.series}" "" {entry.posting_on:%Y%m%d} {_quoted(f"{number} {text}")}{registered}', "{"]
     for document in entry.documents:
