@@ -76,13 +76,18 @@ def test_the_pages_are_reached_by_their_links(page: Page, place: Place) -> None:
 
 
 def test_the_check_shows_that_it_is_at_work_and_what_it_found(page: Page, place: Place) -> None:
-    """On the page itself, without leaving it."""
-    place.stage.call("POST", "/latency", {"ms": 300})
+    """Part by part, on the page itself, without leaving it: what was tried stands there while the rest is tried."""
+    place.stage.call("POST", "/latency", {"ms": 3000})
     try:
         show(page, place, "/settings")
         page.get_by_role("button", name="Check now").click()
         expect(page.get_by_text("Checking…")).to_be_visible()
+        expect(page.locator("#checked dt")).to_have_text(["Pleo", "Books (book)"])
+        expect(page.get_by_text("Checking…")).to_be_visible()
+        place.stage.call("POST", "/latency", {"ms": 0})
+        expect(page.locator("#checked dt")).to_have_text(["Pleo", "Books (book)", "Pending exports", "Settings"])
         expect(page.locator("#checked")).to_contain_text("Account number")
+        expect(page.locator("#checked .banner")).to_contain_text("1 thing is to be mended")
         expect(page.get_by_text("Checking…")).not_to_be_visible()
         assert page.url.endswith("/settings")
     finally:
@@ -96,6 +101,12 @@ def test_the_console_works_without_scripts(place: Place, browser: Browser) -> No
         show(page, place, "/accounts")
         page.get_by_role("link", name="Find out").click()
         expect(page.locator("#lacking li")).to_have_count(1)
+        show(page, place, "/settings")
+        page.get_by_role("button", name="Check now").click()
+        expect(page.locator("#checked dt")).to_have_count(4)
+        show(page, place, "/uncertain")
+        page.get_by_role("article", name=ENTRIES[2]).get_by_role("button", name="Search the books now").click()
+        expect(page.get_by_role("region", name="What was found")).to_contain_text("but it went to book:")
         show(page, place, "/companies")
         page.get_by_role("button", name="Pause").click()
         expect(page.locator("#companies")).to_contain_text("Paused since")
@@ -128,6 +139,24 @@ def test_the_list_stays_up_to_date_by_itself(page: Page, place: Place, browser: 
         expect(page.locator("#companies")).to_contain_text("Paused since", timeout=NOTICED_WITHIN_MS)
         expect(page.get_by_role("button", name="Look for jobs now")).to_be_focused()
         another.get_by_role("button", name="Resume").click()
+
+
+def test_the_books_are_searched_by_the_keyboard(
+    page: Page, place: Place, accessible: Accessible, screenshot: Screenshot
+) -> None:
+    """What was found takes the focus, so it is read out, and the two buttons come next."""
+    show(page, place, "/uncertain")
+    entry = page.get_by_role("article", name=ENTRIES[2])
+    entry.get_by_role("button", name="Search the books now").focus()
+    page.keyboard.press("Enter")
+    found = entry.get_by_role("region", name="What was found")
+    expect(found).to_be_focused()
+    expect(found).to_contain_text("but it went to book:<script>alert(1)</script>")
+    accessible(page)
+    screenshot("console-searched")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(entry.get_by_label("Its number in the books")).to_be_focused()
 
 
 def test_uncertain_entries_are_settled_by_two_buttons(page: Page, place: Place) -> None:

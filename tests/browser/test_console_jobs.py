@@ -147,9 +147,10 @@ class _Connections:
 def test_a_job_is_watched_from_its_start_to_its_end_without_a_reload(
     page: Page, console: Console, screenshot: Screenshot
 ) -> None:
-    """It appears in the list, runs with its step, its progress and its time left, and is completed."""
+    """It appears in the list, runs with its step, progress and time left, is completed, and stands in the charts."""
     page.goto(f"{console.served.address}/jobs")
     page.evaluate("window.notReloaded = true")
+    shown = page.locator("#charts").get_attribute("hx-get")
     console.stage.call("POST", "/latency", {"ms": 300})
     job = console.export(40)
     row = page.get_by_role("row").filter(has=page.locator(f"#job-{job}"))
@@ -161,7 +162,10 @@ def test_a_job_is_watched_from_its_start_to_its_end_without_a_reload(
     console.stage.call("POST", "/latency", {"ms": 0})
     expect(row).to_contain_text("Completed")
     expect(row).to_contain_text("40 of 40")
+    expect(page.locator("#charts")).not_to_have_attribute("hx-get", shown or "", timeout=15_000)
     assert page.evaluate("window.notReloaded")
+    drawn = page.locator("#charts").get_attribute("hx-get")
+    assert console.served.get(drawn or "").status_code == 204  # nothing has ended since
     console.wait_until_ended(job)
 
 
@@ -195,9 +199,9 @@ def test_a_job_shows_its_steps_calls_items_lines_links_and_its_final_event(
     page.get_by_text("As recorded").first.click()
     lines = page.get_by_role("table").filter(has_text="Debit").last
     expect(lines.get_by_role("row").nth(1)).to_be_visible()
-    href = page.get_by_role("link", name="Open in Pleo").first.get_attribute("href")
-    assert href is not None
-    assert href.startswith("https://app.pleo.io/expense/")
+    page.get_by_role("link", name="Open in Pleo").first.click()
+    expect(page.get_by_role("heading", name="Its way through exports")).to_be_visible()
+    page.go_back()
     screenshot("console-job")
     accessible(page)
     page.get_by_role("link", name="Failed").click()
@@ -205,7 +209,7 @@ def test_a_job_shows_its_steps_calls_items_lines_links_and_its_final_event(
     page.get_by_role("link", name="All").last.click()
     page.locator("#calls").click()
     calls = page.get_by_role("region", name="Calls")
-    expect(calls).to_contain_text("send event")
+    expect(calls).to_contain_text("send the job's event")
     expect(calls.get_by_role("row").filter(has_text="5 Record in the books").first).to_contain_text("the books")
     accessible(page)
 

@@ -251,6 +251,31 @@ def test_the_check_says_what_tallybook_check_says(place: Place, browser: Browser
         assert "<u>" not in told
 
 
+def test_two_who_press_the_button_see_the_same_check(place: Place, browser: Browser) -> None:
+    """The second joins the one that runs: Pleo and the books are asked once, and the audit log has one row."""
+    count = "SELECT count(*) FROM console_audit WHERE action LIKE 'checked%'"
+    before = int(str(place.rows(count)[0][0]))
+    form = {"form_token": browser.token("/settings")}
+    place.stage.call("POST", "/latency", {"ms": 300})
+    try:
+        for _ in range(2):
+            begun = browser.post("/settings/check", data=form, headers={"HX-Request": "true"}).text
+            assert "Checking…" in begun
+    finally:
+        place.stage.call("POST", "/latency", {"ms": 0})
+    while "Checking…" in browser.get("/settings/check").text:
+        pass
+    assert place.rows(count) == [(before + 1,)]
+
+
+def test_a_check_that_has_nothing_new_to_tell_says_nothing(browser: Browser) -> None:
+    """A page that asks for news gets them once; who listens to it is not read the same again."""
+    browser.fill_in("/settings/check", page="/settings")
+    htmx = {"HX-Request": "true"}
+    told = [browser.get(f"/settings/check?seen={seen}", headers=htmx).status_code for seen in range(10)]
+    assert sorted(told) == [200] * 9 + [204]
+
+
 def test_the_accounts_are_those_of_the_books(place: Place, browser: Browser) -> None:
     """Each with its part in the settings; a search by code or name finds some of them."""
     wallet = place.stage.settings().accounts.wallet
@@ -278,6 +303,6 @@ def test_settings_are_shown_without_a_secret(place: Place, browser: Browser) -> 
         ("pleo.page_size", "100", "default"),
         ("books.book.path", str(place.stage.place.book), "settings file"),
     ):
-        row = re.search(rf"<code>{re.escape(name)}</code></th> <td[^>]*>(.*?)</td> <td>(.*?)</td>", shown)
+        row = re.search(rf"<code>{re.escape(name)}</code></th> <td[^>]*>(.*?)</td> <td[^>]*>(.*?)</td>", shown)
         assert row is not None, name
         assert (row[1], row[2].strip()) == (value, origin)

@@ -103,6 +103,26 @@ def test_a_job_that_was_begun_goes_on_to_its_end_and_the_next_one_waits(stage: S
         assert stage.events() == ["started", "completed"]
 
 
+def test_a_job_that_a_pause_held_back_is_taken_up_without_a_warning(stage: Stage, serve: Serve) -> None:
+    """Its run was there already and ended with the pause: nothing to worry about, and it goes on as soon as it may."""
+    stage.add({})
+    served = serve(stage.place.config)
+    stage.call("POST", "/faults", {"operation": "getExportJobByIdV3", "kind": "status", "status": 403, "times": 1000})
+    job = stage.press_export(vendor_based=True)
+    with Browser(served) as browser:
+        browser.fill_in(f"{path_of(stage)}/look")
+        served.worker.wait_for("step_interrupted")
+        browser.fill_in(f"{path_of(stage)}/pause")
+        stage.call("DELETE", "/faults")
+    held = served.worker.wait_for("job_ended", job_id=job)
+    assert (held["outcome"], "paused" in held["note"]) == (None, True)
+    with Browser(served) as browser:  # its connection would be cut after the seconds that this took
+        browser.fill_in(f"{path_of(stage)}/resume")
+        served.worker.wait_for("job_no_longer_held", job_id=job)
+        served.worker.wait_for("job_ended", job_id=job, outcome="completed")
+    assert served.worker.events("job_without_end") == []
+
+
 def test_run_by_hand_leaves_a_paused_companys_jobs_alone(stage: Stage, tmp_path: Path) -> None:
     """With the reason, and exit code 1; `tallybook pause` and `resume` are the console's buttons."""
     url = f"sqlite:///{tmp_path}/by-hand.sqlite"

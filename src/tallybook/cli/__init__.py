@@ -69,7 +69,6 @@ app.add_typer(console.app, name="console")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(adapter.app, name="adapter")
-examples.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -86,6 +85,7 @@ def _mount_adapter_commands() -> None:
         if adapter.commands is not None:
             module, _, attribute = adapter.commands.partition(":")
             app.add_typer(getattr(importlib.import_module(module), attribute), name=adapter.name, help=adapter.summary)
+    examples.add_to(app)
 
 
 def main() -> None:

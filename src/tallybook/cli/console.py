@@ -30,8 +30,6 @@ def password(
     """Make the hash of a password for console.password_hash or, with --to, for console.password_hash_file.
 
     The password is asked for twice, or read from stdin where that is no terminal.
-
-    Examples: tallybook console password --to console.hash; tallybook console password --make --to console.hash
     """
     from argon2 import PasswordHasher  # noqa: PLC0415 - no other command waits for it
 

@@ -74,13 +74,13 @@ class _Demo:
             expenses = _counted(self.items, "expense")
             self.out.print(f"A local Pleo is running at {sandbox.url}; its company has {expenses} to export.")
             world = await scene.prepare(self.place, sandbox, items=self.items, seed=self.seed)
-            async with scene.books(self.place, sandbox, world, self.books):
+            async with scene.books(self.place, sandbox, world, self.books) as serve_again:
                 first = await self._export(sandbox, "First export", only_failed=False)
                 if first is not None and first.failed and first.event is not None:
                     await self._mend(sandbox)
                     await self._export(sandbox, "Second export", only_failed=True)
                 differ = [] if self.stopping.is_set() else await scene.disagreements(self.place, sandbox, self.books)
-                self._tell(sandbox.url, differ)
+                self._tell(sandbox.url, differ, serve_again)
                 if self.keep and not self.stopping.is_set():
                     self.out.print("The sandbox keeps running; press Ctrl-C to stop it.")
                     await self.stopping.wait()
@@ -123,7 +123,7 @@ class _Demo:
         if len(mended) > FAILED_SHOWN_MAX:
             self.out.print(f"  ... and {len(mended) - FAILED_SHOWN_MAX} more")
 
-    def _tell(self, url: str, differ: Sequence[str]) -> None:
+    def _tell(self, url: str, differ: Sequence[str], serve_again: str | None) -> None:
         if self.as_json:
             result: dict[str, Any] = {
                 "jobs": [output.report_json(report) for report in self.reports],
@@ -140,19 +140,23 @@ class _Demo:
             self.out.print(output.harmless(sentence))
         if not differ:
             self.out.print(f"Pleo and {'Tryton' if self.books is Books.TRYTON else 'the book'} agree on every entry.")
-        if self.books is Books.TRYTON:
+        if serve_again is not None:
             self.out.print(f"The company in Tryton is kept in {self.place.tryton}; run it again and look at it:")
-            command = f"tallybook tryton serve --chart {self.place.chart} --dir {self.place.tryton}"
-            self.out.print(f"  {command}   # with any client of Tryton 8.0, as the user admin")
+            # Not broken, since it is copied as it stands.
+            self.out.print(f"  {serve_again}   # with any client of Tryton 8.0, as the user admin", soft_wrap=True)
+            self._tell_pleo(url)
             return
         folder = self.place.folder
         self.out.print(f"The book is {self.place.book}, the settings are {self.place.config}. Look at it:")
         for command, meaning in (
             (f"tallybook book balances --book {self.place.book}", "balances per account and currency"),
             (f"tallybook book export {folder / 'ledger'} --book {self.place.book}", "as a Beancount ledger"),
-            (f"tallybook book view --book {self.place.book}", "in a browser (needs tallybook[view])"),
+            (f"tallybook book view --book {self.place.book}", "in a browser (needs the extra [view])"),
         ):
             self.out.print(f"  {command}   # {meaning}")
+        self._tell_pleo(url)
+
+    def _tell_pleo(self, url: str) -> None:
         if not self.keep:
             port = url.rpartition(":")[2]
             self.out.print(

@@ -1,6 +1,6 @@
-"""Examples at the end of each command's --help; a test parses every one of them, and asks for those that are missing.
+"""Examples at the end of each --help; a test parses every one of them, and asks for those that are missing.
 
-Commands that an adapter brings have theirs where they are made.
+Commands that an adapter brings have theirs where they are made. A group shows the first example of each command in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command_name
 
 _JOB = "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e"
+_FIRST_STEPS = ("tallybook demo", "tallybook check", f"tallybook plan {_JOB}", "tallybook run", "tallybook serve")
 _EXAMPLES: Mapping[str, Sequence[str]] = {
     "run": (
         "tallybook run",
@@ -29,7 +30,7 @@ _EXAMPLES: Mapping[str, Sequence[str]] = {
     "login": ("tallybook login", "tallybook login --paste"),
     "logout": ("tallybook logout",),
     "demo": ("tallybook demo", "tallybook demo --items 500 --dir try --keep", "tallybook demo --books tryton"),
-    "uncertain": ("tallybook uncertain", "tallybook uncertain --json"),
+    "uncertain": ("tallybook uncertain", "tallybook uncertain --search", "tallybook uncertain --json"),
     "uncertain settle": (
         f"tallybook uncertain settle {_JOB} --booked 2026-0042",
         f"tallybook uncertain settle {_JOB} --not-booked",
@@ -48,7 +49,7 @@ _EXAMPLES: Mapping[str, Sequence[str]] = {
 
 
 def add_to(app: typer.Typer, above: str = "") -> None:
-    """Give every command of ours its examples.
+    """Give every command and group its examples; called again once adapters have brought theirs.
 
     Repeat: safe.
     """
@@ -57,12 +58,19 @@ def add_to(app: typer.Typer, above: str = "") -> None:
         if lines := _EXAMPLES.get(f"{above}{name}"):
             command.epilog = _shown(lines)
     for group in app.registered_groups:
-        if lines := _EXAMPLES.get(f"{above}{group.name}"):
-            group.epilog = _shown(lines)
-        if group.typer_instance is not None:
-            add_to(group.typer_instance, f"{above}{group.name} ")
+        below = group.typer_instance
+        if below is not None:
+            add_to(below, f"{above}{group.name} ")
+            group.epilog = _shown(_EXAMPLES.get(f"{above}{group.name}", ()) or _firsts(below)) or group.epilog
+    if not above:
+        app.info.epilog = _shown(_FIRST_STEPS)
+
+
+def _firsts(group: typer.Typer) -> list[str]:
+    shown = [(command.epilog or "").split("\n  ") for command in group.registered_commands]
+    return [lines[1] for lines in shown if lines[1:]]
 
 
 def _shown(lines: Sequence[str]) -> str:
     # \b: lines are kept as they are.
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)]) if lines else ""

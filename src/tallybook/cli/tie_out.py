@@ -33,7 +33,7 @@ def tie_out(
     Amounts are added up by period, currency, account and tax code; entries that are missing, extra, altered or taken
     back in the books are named.
 
-    Exit code 0: they agree; 1: they differ, or could not be compared; 2: bad settings.
+    Exit code 0: they agree, or there was nothing to compare; 1: they differ, or could not be compared; 2: bad settings.
     """
     found = asyncio.run(_compare(load(config, company), str(job)))
     if csv is not None:
@@ -83,9 +83,12 @@ def tie_out_json(found: core.TieOut) -> dict[str, Any]:
     """Give a tie-out as JSON; amounts are decimals in text, debits positive."""
     return {
         "exportJobId": found.job.id,
+        "readAt": found.read_at.isoformat(),
         "tiesOut": found.ties_out,
+        "nothingToCompare": found.is_empty,
         "compared": found.compared,
         "amountsNotCompared": found.uncompared,
+        "aspectsNotCompared": {aspect.value: count for aspect, count in found.untold.items()},
         "withoutResult": found.unended,
         "sums": [
             {

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,11 +17,16 @@ from tallybook.cli.settings_option import Company, Config, load
 from tallybook.clock import SystemClock
 from tallybook.errors import SettingsError
 from tallybook.history.history import History
+from tallybook.money import Money
 from tallybook.postings.errors import NoPosting
 from tallybook.postings.journal import Journal
 from tallybook.postings.posting import JournalState, Posting
+from tallybook.postings.searching import Search
+from tallybook.postings.searching import search as search_books
 from tallybook.postings.settling import settle as settle_posting
+from tallybook.postings.writing import EntryWriter
 from tallybook.settings import Settings
+from tallybook.store.audit import Audit, Deed, user_of_command_line
 
 _NUMBER_LENGTH_MAX = 200
 _NEXT = {
@@ -35,28 +42,39 @@ def uncertain(
     context: typer.Context,
     config: Config = None,
     company: Company = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="Search the books for each, and show what they hold.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
 ) -> None:
     """Show entries that may be in the books or not: a run began to write them, and nobody knows how it ended."""
     if context.invoked_subcommand is not None:
         return
-    found = asyncio.run(_open(load(config, company)))
+    settings = load(config, company)
+    found = asyncio.run(_open(settings))
+    searched = asyncio.run(_searched(settings, found)) if search and found else {}
     if as_json:
         for posting in found:
-            typer.echo(json.dumps(_json(posting)))
+            typer.echo(json.dumps(_json(posting) | _found_json(searched.get(posting.key))))
         return
     console = output.console()
     if not found:
         console.print("Nothing is uncertain.")
         return
-    table = Table(output.ids("Accounting entry"), "Attempted", "State", "What is known", "What to do")
+    table = Table(
+        output.ids("Accounting entry"),
+        "Attempted",
+        "State",
+        "What is known",
+        "In the books" if searched else "What to do",
+    )
     for posting in found:
         table.add_row(
             posting.key.entry_id,
             f"{posting.attempted_at:%Y-%m-%d %H:%M} UTC",
             posting.state.value,
             output.harmless(f"{posting.error or 'its run ended before the answer'}; {posting.books}"),
-            _NEXT[posting.state],
+            output.harmless(_found_text(searched[posting.key])) if searched else _NEXT[posting.state],
         )
     console.print(table)
 
@@ -93,6 +111,49 @@ async def _open(settings: Settings) -> list[Posting]:
         return [] if journal is None else await journal.open_postings(settings.pleo.company_id.lower())
 
 
+async def _searched(settings: Settings, postings: Sequence[Posting]) -> Mapping[EntryKey, Search]:
+    async with composition.onlooker(settings) as company:
+        writer = EntryWriter(company.books, company.journal, company.books_name, "", company.clock)
+        return await search_books(writer, postings)
+
+
+def _found_text(found: Search) -> str:
+    if found.inconclusive is not None:
+        return found.inconclusive
+    newest = found.versions[-1] if found.versions else None
+    if newest is None or found.standing is None:
+        return found.told()
+    held = found.held.get(newest.recorded.key)
+    day = held.posting_on if held else newest.recorded.posting_on
+    said = f"{newest.recorded.external_id}, {newest.recorded.state.value}" + (f", {day}" if day else "")
+    lines = [f"{line.account} {Money(line.amount_minor, line.currency)}" for line in held.lines] if held else []
+    return "; ".join([said, *lines])
+
+
+def _found_json(found: Search | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    if found.inconclusive is not None:
+        return {"found": None, "inconclusive": found.inconclusive}
+    return {
+        "found": [
+            {
+                "externalId": each.recorded.external_id,
+                "state": each.recorded.state.value,
+                "takenBackBy": each.reversal and each.reversal.external_id,
+                "postingOn": held.posting_on.isoformat() if held else None,
+                "lines": held
+                and [
+                    {"account": line.account, "amountMinor": line.amount_minor, "currency": line.currency}
+                    for line in held.lines
+                ],
+            }
+            for each in found.versions
+            for held in [found.held.get(each.recorded.key)]
+        ]
+    }
+
+
 async def _settle(settings: Settings, entry_id: str, number: str | None) -> None:
     async with composition.posting_journal(settings) as journal:
         if journal is None:
@@ -104,7 +165,12 @@ async def _settle(settings: Settings, entry_id: str, number: str | None) -> None
         if posting is not None and posting.state is JournalState.INTENT:
             await _require_nobody_at_work(journal, posting)
         seen = posting.version if posting else None
-        await settle_posting(journal, key, booked_as=number, seen_version=seen)
+        what = "not in the books" if number is None else f"in the books as {number}"
+        begun = Deed(
+            SystemClock().now(), user_of_command_line(), "settled an entry", key.company_id, None, entry_id, what
+        )
+        work = partial(settle_posting, journal, key, booked_as=number, seen_version=seen)
+        await Audit(journal.connections).over(begun, work)
 
 
 async def _require_nobody_at_work(journal: Journal, posting: Posting) -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from tallybook.cli import output
 from tallybook.cli.settings_option import Company, Config, load
 from tallybook.errors import SettingsError
 from tallybook.settings import Settings
+from tallybook.store.audit import Audit, Deed, user_of_command_line
 
 
 def undo(
@@ -82,7 +84,13 @@ async def _look(settings: Settings, target: str, day: date | None) -> list[core.
 
 async def _undo(settings: Settings, target: str, agreed: set[EntryKey], day: date | None) -> list[core.Undone]:
     async with composition.company(settings) as company:
-        return await core.undo(company, target, agreed, on=day)
+        begun = Deed(company.clock.now(), user_of_command_line(), "undid", company.company_id, detail=target)
+        work = partial(core.undo, company, target, agreed, on=day)
+        return await Audit(company.journal.connections).over(begun, work, _count)
+
+
+def _count(done: Sequence[core.Undone]) -> str:
+    return f"{sum(each.reversed_by is not None for each in done)} of {len(done)} entries are reversed"
 
 
 def _show(looked: Sequence[core.Undoing]) -> None:

@@ -58,8 +58,8 @@ async def _show(desk: Desk, request: Request) -> Response:
 
 async def _lacking(desk: Desk, request: Request) -> Response:
     settings = _settings(desk, request)
-    parts = await composition.check(settings, clock=desk.clock)  # it holds what is named against the books
-    sentences = [f"{part}: {problem}" for part, problems in parts for problem in problems]
+    parts = composition.check(settings, clock=desk.clock)  # it holds what is named against the books
+    sentences = [f"{part}: {problem}" async for part, problems in parts for problem in problems]
     return desk.render(request, "lacking.html", company_id=request.path_params["company_id"], sentences=sentences)
 
 

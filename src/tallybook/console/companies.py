@@ -35,6 +35,13 @@ _SAID: Final[Mapping[str, str]] = {
     "no-id": "That is no job's id. It has 36 letters and digits, such as 3f0e8c1a-6d3b-4f60-9a53-1c6f0a7b2d11.",
     "closed": "Pleo has closed the job, and a closed job stays as it is. Export its expenses again in Pleo.",
 }
+# What the audit log has of a look for one job, by the same word.
+_FOUND: Final[Mapping[str, str]] = {
+    "job": "taken up",
+    "held": "waits for the company",
+    "unknown": "no such job of this company",
+    "closed": "closed at Pleo",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,8 @@ async def _look_for_job(desk: Desk, request: Request) -> Response:
             return "closed"
         return "job" if await poller.take_up(job, asked_at=asked_at) else "held"
 
-    said = await done(desk, request, "looked for a job again", look, company_id=poller.company_id, job_id=job_id)
+    ids = {"company_id": poller.company_id, "job_id": job_id}
+    said = await done(desk, request, "looked for a job again", look, **ids, told=_FOUND.__getitem__)
     return desk.back(PATH, said=said)
 
 

@@ -8,9 +8,7 @@ from starlette.requests import Request
 
 from tallybook.console.desk import Desk
 from tallybook.console.visitor import visitor_of
-from tallybook.errors import TallybookError
 from tallybook.store.audit import Audit, Deed
-from tallybook.telemetry import logs
 
 _Answer = TypeVar("_Answer")
 log = structlog.get_logger()
@@ -26,26 +24,16 @@ async def done(
     job_id: str | None = None,
     entry_id: str | None = None,
     detail: str | None = None,
+    told: Callable[[_Answer], str] = lambda _: "done",
 ) -> _Answer:
-    """Do it, with a row in the audit log: who, when, what, on what, and how it ended.
+    """Do it, with a row in the audit log: who, when, what, on what, and how it ended, as `told` says of its answer.
 
     Repeat: as the deed; another row.
     Raises:
         StoreError: the log cannot be written; then nothing was done.
         TallybookError: what the deed raises; the log has its class.
     """
-    audit = Audit(desk.connections)
     who = visitor_of(request).name or ""
     begun = Deed(desk.clock.now(), who, action, company_id, job_id, entry_id, detail)
-    deed_id = await audit.begin(begun)
     log.info("console_action", action=action, company_id=company_id, job_id=job_id, entry_id=entry_id)
-    result = "broke; the log says where"
-    try:
-        answer = await deed()
-        result = "done"
-    except TallybookError as error:
-        result = f"refused: {logs.told(error)}"
-        raise
-    finally:
-        await audit.end(deed_id, result)
-    return answer
+    return await Audit(desk.connections).over(begun, deed, told)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import jinja2
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from tallybook.clock import Clock
 from tallybook.companies import name as company_name
 from tallybook.console.visitor import visitor_of
 from tallybook.engine.standing import Standing
+from tallybook.money import MoneyError, decimal_text
 from tallybook.postings.journal import Journal
 from tallybook.settings import Settings
 
@@ -36,9 +38,25 @@ def instant(at: datetime | None) -> str:
     return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def amount(amount_minor: int, currency: str) -> str:
+    """Write an amount as a decimal, or in minor units where the currency is none we know."""
+    try:
+        return decimal_text(amount_minor, currency)
+    except MoneyError:
+        return f"{amount_minor} minor units"
+
+
+def web(url: str | None) -> str | None:
+    """Let a link of Pleo or the books pass if it leads to a web page; others could be scripts."""
+    try:
+        return url if url and urlsplit(url).scheme in {"http", "https"} else None
+    except ValueError:
+        return None
+
+
 def _templates() -> jinja2.Environment:
     made = pages.templates("tallybook.console")
-    made.filters["instant"] = instant
+    made.filters |= {"instant": instant, "amount": amount, "web": web}
     made.globals |= {"static": pages.STATIC_PATH, "navigation": NAVIGATION, "version": __version__}
     return made
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,10 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tallybook.console import charts
-from tallybook.console.desk import Desk
+from tallybook.console.desk import Desk, amount
 from tallybook.history.history import History
 from tallybook.history.job import PAGED, STEPS, Item, Job, State, Step
-from tallybook.money import MoneyError, decimal_text
 
 PATH: Final = "/jobs"
 JOBS_SHOWN: Final = 30
@@ -34,6 +33,23 @@ STATES: Final[Mapping[State, tuple[str, str]]] = {
     State.COMPLETED_WITH_ERRORS: ("Completed with errors", "warn"),
     State.FAILED: ("Failed", "bad"),
     State.ENDED_ELSEWHERE: ("Ended without us", "bad"),
+}
+# What each call asks, in words; one without any is shown by its name.
+ASKED: Final[Mapping[str, str]] = {
+    "job": "read the job",
+    "list_job_items": "list the job's items and their results",
+    "list_export_items": "read what the items say",
+    "update_items": "report results of items",
+    "send_event": "send the job's event",
+    "check_ready": "can a job be recorded?",
+    "reference_data": "read accounts, tax codes, tags, vendors, periods",
+    "find": "search for entries",
+    "record": "record entries",
+    "attach": "store receipts with their entries",
+    "post": "post entries",
+    "reverse": "record reversals",
+    "settle": "let entries be handed over",
+    "finish": "hand entries over",
 }
 
 
@@ -67,6 +83,7 @@ def routes(desk: Desk) -> list[Route]:
     return [
         Route(PATH, partial(_list, desk, "jobs.html")),
         Route(f"{PATH}/rows", partial(_list, desk, "job_rows.html")),
+        Route(f"{PATH}/charts", partial(_charts, desk)),
         Route(f"{PATH}/{{job_id}}", partial(_job, desk)),
         Route(f"{PATH}/{{job_id}}/standing", partial(_standing, desk)),
         Route(f"{PATH}/{{job_id}}/calls", partial(_calls, desk)),
@@ -90,16 +107,30 @@ async def _list(desk: Desk, template: str, request: Request) -> Response:
         "states": STATES,
     }
     if template == "jobs.html":
-        first_on = (now - timedelta(days=_DAYS_CHARTED - 1)).date()
-        since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=_DAYS_CHARTED - 1)
-        days = await history.outcomes(since, company_id=company_id)
-        values |= {
-            "outcomes": charts.outcomes(days, first_on, now.date()),
-            "durations": charts.durations(days, first_on, now.date()),
-            "parts": charts.PARTS,
-            "seconds": _seconds,
-        }
+        values |= await _charted(history, now, company_id)
     return desk.render(request, template, **values)
+
+
+async def _charts(desk: Desk, request: Request) -> Response:
+    """Draw the charts anew; 204 as long as they would show what the page shows, so that an open table stays open."""
+    values = await _charted(History(desk.connections), desk.clock.now(), _company(desk, request))
+    if request.query_params.get("seen") == values["seen"]:
+        return Response(status_code=204)
+    return desk.render(request, "job_charts.html", **values)
+
+
+async def _charted(history: History, now: datetime, company_id: str | None) -> dict[str, Any]:
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=_DAYS_CHARTED - 1)
+    days = await history.outcomes(since, company_id=company_id)
+    seen = f"{now.date()} {sum(sum(day.ended.values()) for day in days)}"
+    return {
+        "outcomes": charts.outcomes(days, since.date(), now.date()),
+        "durations": charts.durations(days, since.date(), now.date()),
+        "parts": charts.PARTS,
+        "seconds": _seconds,
+        "seen": seen,
+        "charted": _query(company=company_id, seen=seen),
+    }
 
 
 async def _job(desk: Desk, request: Request) -> Response:
@@ -114,13 +145,12 @@ async def _job(desk: Desk, request: Request) -> Response:
         request,
         "job.html",
         **await _standing_values(desk, history, job),
-        items=[(item, _documents(item)) for item in shown],
+        items=[(item, _total(item), _documents(item)) for item in shown],
         unlisted=max(job.done - listed, 0),
         only=chosen.get("items"),
         after=after,
         next_items=_query(**chosen, after=shown[-1].entry_id) if more else None,
         event=_event(desk, job),
-        web=_web,
     )
 
 
@@ -150,6 +180,7 @@ async def _calls(desk: Desk, request: Request) -> Response:
         listed=listed,
         unlisted=max(made - listed, 0),
         steps=STEPS,
+        asked=ASKED,
     )
 
 
@@ -220,8 +251,8 @@ def _documents(item: Item) -> list[tuple[str, str, list[tuple[Any, str, str]]]]:
             [
                 (
                     line,
-                    _amount(line.amount_minor, document.currency) if line.amount_minor >= 0 else "",
-                    _amount(-line.amount_minor, document.currency) if line.amount_minor < 0 else "",
+                    amount(line.amount_minor, document.currency) if line.amount_minor >= 0 else "",
+                    amount(-line.amount_minor, document.currency) if line.amount_minor < 0 else "",
                 )
                 for line in document.lines
             ],
@@ -230,11 +261,13 @@ def _documents(item: Item) -> list[tuple[str, str, list[tuple[Any, str, str]]]]:
     ]
 
 
-def _amount(amount_minor: int, currency: str) -> str:
-    try:
-        return decimal_text(amount_minor, currency)
-    except MoneyError:
-        return f"{amount_minor} minor units"
+def _total(item: Item) -> tuple[str, str] | None:
+    """Give what an item comes to, and in what currency: the debit side of its first document."""
+    if not item.documents:
+        return None
+    document = item.documents[0]
+    debit_minor = sum(line.amount_minor for line in document.lines if line.amount_minor > 0)
+    return amount(debit_minor, document.currency), document.currency
 
 
 def _event(desk: Desk, job: Job) -> str | None:
@@ -247,14 +280,6 @@ def _event(desk: Desk, job: Job) -> str | None:
     if job.reason is not None:
         body["failureReasonType"] = job.reason
     return json.dumps(body, indent=2)
-
-
-def _web(url: str | None) -> str | None:
-    """Let a link of the books pass if it leads to a web page; others could be scripts."""
-    try:
-        return url if url and urlsplit(url).scheme in {"http", "https"} else None
-    except ValueError:
-        return None
 
 
 def _company(desk: Desk, request: Request) -> str | None:

@@ -69,7 +69,6 @@ async def _show(desk: Desk, request: Request) -> Response:
         remarks=found.remarks[:SHOWN_MAX],
         shown_max=SHOWN_MAX,
         sentences=core.sentences(found),
-        now=desk.clock.now(),
     )
 
 
