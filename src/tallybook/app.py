@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -25,15 +25,17 @@ from tallybook.engine.guard import GuardedBooks
 from tallybook.engine.presence import Presence, present_inline
 from tallybook.errors import SettingsError
 from tallybook.history.recorder import Recorder, recording
-from tallybook.history.recording import pleo_called
+from tallybook.history.recording import pleo_called, receipt_called
 from tallybook.money import MinorUnits
 from tallybook.outcome import JobReport
 from tallybook.pleo import auth
 from tallybook.pleo.client import CallRecord, PleoClient, Timeouts
 from tallybook.pleo.errors import JobStatusUnprocessable, PleoError
-from tallybook.pleo.models import ExportJob
+from tallybook.pleo.models import ExportItem, ExportJob
 from tallybook.pleo.receipts import ReceiptDownloader
 from tallybook.postings.journal import Journal, empty_journal
+from tallybook.postings.posting import Booking
+from tallybook.postings.rehearsing import refusals_of_new
 from tallybook.settings import Settings, nearest
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
@@ -177,9 +179,8 @@ async def company(
         journal = Journal(presence.connections, run=presence.worker)
 
         def observe(call: CallRecord) -> None:
-            for told in (pleo_called, observer):
-                if told is not None:
-                    told(call)
+            for told in filter(None, (pleo_called, observer)):
+                told(call)
 
         made = _furnished(stack, settings, clock, journal, spool, observer=observe, may_write=presence.may_write)
         yield replace(made, history=history)
@@ -229,6 +230,7 @@ def _furnished(
         clock=clock,
         random=random.SystemRandom(),
         at_once=settings.pleo.receipts_at_once,
+        observer=receipt_called,
     )
     stack.push_async_callback(receipts.aclose)
     return Company(
@@ -299,31 +301,31 @@ async def export_pending(
     return reports
 
 
-async def check(settings: Settings, *, clock: Clock | None = None) -> Sequence[tuple[str, Sequence[str]]]:
+async def check(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[tuple[str, Sequence[str]]]:
     """Try everything an export depends on; changes nothing. Each part by name, with all that is wrong with it.
 
-    The first part is the settings. What cannot be tried for their sake is said to be so.
+    Parts come as they are tried, the settings last. What cannot be tried for their sake is said to be so.
 
     Repeat: safe.
     """
     clock = clock or SystemClock()
-    wrong: list[str] = []
-    parts: list[tuple[str, Sequence[str]]] = []
+    wrong, failed = list[str](), False
     for name, trial in (
         ("Pleo", partial(_problems_with_pleo, settings, clock)),
         (f"Books ({settings.books.adapter})", partial(_problems_with_books, settings)),
         ("Pending exports", partial(_lacking_for_pending, settings, clock)),
     ):
-        if name == "Pending exports" and (wrong or any(problems for _, problems in parts)):
+        if name == "Pending exports" and failed:
             break  # what is said above comes first: with it mended, there is something to compare
         try:
-            parts.append((name, await trial()))
+            problems = await trial()
         except SettingsError as error:
             wrong += error.problems
-            parts.append((name, ["not tried, since the settings for it are wrong"]))
+            problems = ["not tried, since the settings for it are wrong"]
+        failed |= bool(problems)
+        yield name, problems
     missing = step2.missing_accounts(AccountRoles(**settings.accounts.model_dump()), vendor_based=False)
-    wrong += [f"{name} is not set; name the account in the settings file" for name in missing]
-    return [("Settings", wrong), *parts]
+    yield "Settings", wrong + [f"{name} is not set; name the account in the settings file" for name in missing]
 
 
 async def _problems_with_pleo(settings: Settings, clock: Clock) -> Sequence[str]:
@@ -360,40 +362,38 @@ async def _problems_with_books(settings: Settings) -> Sequence[str]:
 
 
 async def _lacking_for_pending(settings: Settings, clock: Clock) -> Sequence[str]:
-    """Hold what the items of pending jobs name against the books; one page is in memory, whatever their number.
+    """Hold the items of pending jobs against the books, and ask these of them; one page is in memory.
 
     Repeat: safe; reads only.
     """
-    company_id, page_size = settings.pleo.company_id.lower(), settings.pleo.page_size
-    books = open_books(settings)
-    try:
+    failed, unset = list[str](), set[str]()
+    async with aclosing(open_books(settings)) as books, pleo_client(settings, clock) as pleo:
         lacking = Lacking(await books.reference_data(), today=clock.now().date())
         every_job = rules(settings, books.capabilities)
-    finally:
-        await books.aclose()
-    failed, unset = list[str](), set[str]()
-    async with pleo_client(settings, clock) as pleo:
         try:
-            for job in await step1.detect(pleo, company_id):
+            for job in await step1.detect(pleo, settings.pleo.company_id.lower()):
                 of_job = replace(every_job, vendor_based=job.vendor_based_bookkeeping)
                 unset.update(step2.missing_accounts(of_job.accounts, vendor_based=of_job.vendor_based))
                 with suppress(JobStatusUnprocessable):  # it ended meanwhile: nothing of it is pending
-                    await _look_at(pleo, job, of_job, lacking, page_size)
-        except PleoError as error:
+                    async for items in _pages(pleo, job, settings.pleo.page_size):
+                        added = (lacking.add(item, of_job) for item in items)
+                        planned = [Booking(entry.key, entry) for entry in added if entry is not None]
+                        for refused in (await refusals_of_new(books, clock, planned)).values():
+                            lacking.add_refusal(refused)
+        except (PleoError, AccountingError) as error:
             failed.append(str(error))
     needed = [f"{each} is not set, and an export waits that needs it" for each in sorted(unset)]
     return [*needed, *lacking.sentences(), *failed]
 
 
-async def _look_at(pleo: PleoClient, job: ExportJob, of_job: Rules, lacking: Lacking, page_size: int) -> None:
+async def _pages(pleo: PleoClient, job: ExportJob, page_size: int) -> AsyncIterator[Sequence[ExportItem]]:
     wanted = await step3.worklist(pleo, job.id, page_size=page_size)
     after, passed = None, set[str]()
     while wanted:
         page = await step4.fetch(
             pleo, job.id, company_id=job.company_id, after=after, page_size=page_size, wanted=wanted
         )
-        for item in page.items:
-            lacking.add(item, of_job)
+        yield page.items
         after = page.next_cursor
         if after is None:
             return

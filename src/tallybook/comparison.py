@@ -1,20 +1,32 @@
 """What was exported of entries, as the history of jobs kept it, against what the books hold of them now."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from enum import StrEnum
 from typing import TypeGuard, cast
 
-from tallybook.accounting.entry import EntryKey, Held, HeldLine
+from tallybook.accounting.entry import Dimension, DocumentKind, EntryKey, Held, HeldLine
 from tallybook.accounting.system import ReadableSystem
 from tallybook.history.history import History
-from tallybook.money import decimal_text
+from tallybook.history.job import Item
+from tallybook.money import Money
 from tallybook.postings.posting import JournalState, Posting
 from tallybook.workflow import Company
 
 LATER_JOBS_MAX = 500  # that are asked about an entry of one that failed
 _JOBS_AT_ONCE = 50
 _NAMED_MAX = 5  # accounts that differ, in one sentence
+_Tags = tuple[tuple[str, str], ...]  # group and code, folded: books compare both without regard to case
+
+
+class Aspect(StrEnum):
+    """What of an entry can be compared beside day, accounts, currencies and amounts, if both sides say it."""
+
+    TAX_CODES = "tax codes"
+    TAGS = "tags"
+    VENDOR = "vendor"
+    RECEIPTS = "number of receipts"
 
 
 async def kept(company: Company, job_id: str, entry_ids: Sequence[str]) -> dict[str, Held]:
@@ -30,14 +42,30 @@ async def kept(company: Company, job_id: str, entry_ids: Sequence[str]) -> dict[
             EntryKey(company.company_id, item.entry_id),
             date.fromisoformat(item.documents[0].posting_on),
             tuple(
-                HeldLine(line.account, document.currency, line.amount_minor, line.tax_code)
+                HeldLine(
+                    line.account,
+                    document.currency,
+                    line.amount_minor,
+                    line.tax_code,
+                    tuple(Dimension(group, code) for group, code in line.dimensions),
+                )
                 for document in item.documents
                 for line in document.lines
             ),
+            tells_dimensions=True,
+            vendors=_vendors(item),
+            receipts=item.receipts,
         )
         for item in items
         if item.documents
     }
+
+
+def _vendors(item: Item) -> frozenset[str] | None:
+    """Give the vendors' codes, which older releases did not keep; a journal entry has none."""
+    if any(each.vendor is None and each.kind != DocumentKind.JOURNAL_ENTRY for each in item.documents):
+        return None
+    return frozenset(each.vendor for each in item.documents if each.vendor)
 
 
 def settled(posting: Posting | None) -> TypeGuard[Posting]:
@@ -89,24 +117,85 @@ async def read_back(company: Company, keys: Sequence[EntryKey]) -> dict[EntryKey
 
 
 def altered(expected: Held, there: Held) -> str:
-    """Say in what the books differ from what was exported; empty if in nothing."""
+    """Say in one sentence in what the books differ from what was exported; empty if in nothing.
+
+    Receipts that somebody added are no difference; nor is what either side does not say.
+    """
+    told = []
     if expected.posting_on != there.posting_on:
-        return f"it was exported for {expected.posting_on}, and the books have it on {there.posting_on}"
-    ours, theirs = (_totals(each.lines, with_tax_codes=there.tells_tax_codes) for each in (expected, there))
-    wrong = [place for place in sorted({*ours, *theirs}) if ours[place] != theirs[place]]
-    named = [_said(place, ours[place], theirs[place]) for place in wrong[:_NAMED_MAX]]
-    more = f" and {len(wrong) - _NAMED_MAX} more" if len(wrong) > _NAMED_MAX else ""
-    return "; ".join(named) + more
+        told.append(f"it was exported for {expected.posting_on}, and the books have it on {there.posting_on}")
+    told += _lines_altered(expected, there)
+    if expected.vendors is not None and there.vendors is not None and expected.vendors != there.vendors:
+        told.append(f"vendor: exported {_codes(expected.vendors)}, in the books {_codes(there.vendors)}")
+    if expected.receipts is not None and there.receipts is not None and there.receipts < expected.receipts:
+        told.append(f"receipts: exported {expected.receipts}, in the books {there.receipts}")
+    return "; ".join(told)
 
 
-def _totals(lines: Iterable[HeldLine], *, with_tax_codes: bool) -> Counter[tuple[str, str, str]]:
-    totals: Counter[tuple[str, str, str]] = Counter()
-    for line in lines:
-        totals[line.account, line.currency, (line.tax_code or "") if with_tax_codes else ""] += line.amount_minor
+def uncompared(expected: Held, there: Held) -> frozenset[Aspect]:
+    """Say which aspects of an exported entry `altered` cannot compare, since one of the sides does not say them."""
+    untold = {
+        Aspect.TAX_CODES: not there.tells_tax_codes and any(line.tax_code for line in expected.lines),
+        Aspect.TAGS: not there.tells_dimensions and any(line.dimensions for line in expected.lines),
+        Aspect.VENDOR: expected.vendors is None or (there.vendors is None and bool(expected.vendors)),
+        Aspect.RECEIPTS: expected.receipts is None or (there.receipts is None and bool(expected.receipts)),
+    }
+    return frozenset(aspect for aspect, is_untold in untold.items() if is_untold)
+
+
+def _lines_altered(expected: Held, there: Held) -> list[str]:
+    ours, theirs = _totals(expected, there), _totals(there, there)
+    wrong = [place for place in sorted({*ours, *theirs}) if _by_tags(ours[place]) != _by_tags(theirs[place])]
+    spelled = {_folded(line): line.dimensions for each in (there, expected) for line in each.lines}
+    named = [_said(place, ours[place], theirs[place], spelled) for place in wrong[:_NAMED_MAX]]
+    return named + ([f"and {len(wrong) - _NAMED_MAX} more"] if len(wrong) > _NAMED_MAX else [])
+
+
+def _totals(held: Held, there: Held) -> defaultdict[tuple[str, str, str], Counter[_Tags]]:
+    """Add lines up by account, currency and tax code, and in each by tags, as far as the books tell them."""
+    totals: defaultdict[tuple[str, str, str], Counter[_Tags]] = defaultdict(Counter)
+    for line in held.lines:
+        place = (line.account, line.currency, (line.tax_code or "") if there.tells_tax_codes else "")
+        totals[place][_folded(line) if there.tells_dimensions else ()] += line.amount_minor
     return totals
 
 
-def _said(place: tuple[str, str, str], ours_minor: int, theirs_minor: int) -> str:
+def _by_tags(totals: Counter[_Tags]) -> dict[_Tags, int]:
+    return {tags: amount for tags, amount in totals.items() if amount}
+
+
+def _folded(line: HeldLine) -> _Tags:
+    return tuple(sorted({(each.group.casefold(), each.code.casefold()) for each in line.dimensions}))
+
+
+def _said(
+    place: tuple[str, str, str],
+    ours: Counter[_Tags],
+    theirs: Counter[_Tags],
+    spelled: Mapping[_Tags, Sequence[Dimension]],
+) -> str:
     account, currency, tax_code = place
     of = f"account {account}" + (f", tax code {tax_code}" if tax_code else "")
-    return f"{of}: exported {decimal_text(ours_minor, currency)}, in the books {decimal_text(theirs_minor, currency)}"
+    wrong = [tags for tags in sorted({*ours, *theirs}) if ours[tags] != theirs[tags]]
+    if len(wrong) == 1:
+        (tags,) = wrong
+        of = ", ".join([of, *_named(spelled.get(tags, ()))])
+        return f"{of}: exported {Money(ours[tags], currency)}, in the books {Money(theirs[tags], currency)}"
+
+    def amounts(side: Counter[_Tags]) -> str:
+        told = [
+            f"{Money(side[tags], currency)} {'with ' if tags else 'without tags'}{', '.join(_named(spelled[tags]))}"
+            for tags in wrong
+            if side[tags]
+        ]
+        return " and ".join(told) or "nothing"
+
+    return f"{of}: exported {amounts(ours)}, in the books {amounts(theirs)}"
+
+
+def _named(tags: Sequence[Dimension]) -> list[str]:
+    return [f"{each.group} {each.code}" for each in tags]
+
+
+def _codes(vendors: Iterable[str]) -> str:
+    return ", ".join(sorted(vendors)) or "none"

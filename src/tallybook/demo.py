@@ -153,8 +153,10 @@ async def prepare(place: Place, sandbox: Sandbox, *, items: int, seed: int) -> d
 
 
 @asynccontextmanager
-async def books(place: Place, sandbox: Sandbox, world: dict[str, Any], kind: str) -> AsyncIterator[None]:
+async def books(place: Place, sandbox: Sandbox, world: dict[str, Any], kind: str) -> AsyncIterator[str | None]:
     """Have the books ready for the length of a block: the embedded book, or a Tryton in a process of its own.
+
+    Gives the command that serves this Tryton again, where the settings look for it.
 
     Repeat: the book's chart is brought up to date; a Tryton goes on with the company that is there.
     Raises:
@@ -170,7 +172,8 @@ async def books(place: Place, sandbox: Sandbox, world: dict[str, Any], kind: str
             "Tryton", "tryton", "serve", "--chart", str(place.chart), "--dir", str(place.tryton), "--payable", payable
         ) as where:
             write_settings(place, sandbox.url, world, {"adapter": "tryton", "tryton": where})
-            yield
+            port = httpx.URL(where["url"]).port
+            yield f"tallybook tryton serve --chart {place.chart} --dir {place.tryton} --port {port}"
         return
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tallybook", "book", "init", str(place.chart), "--book", str(place.book),
@@ -178,7 +181,7 @@ async def books(place: Place, sandbox: Sandbox, world: dict[str, Any], kind: str
     )  # fmt: skip
     if await process.wait():
         raise TallybookError("the demo's book could not be made; the reason stands above")
-    yield
+    yield None
 
 
 def write_settings(place: Place, url: str, world: dict[str, Any], books: dict[str, Any] | None = None) -> None:

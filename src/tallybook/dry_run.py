@@ -1,13 +1,14 @@
 """The dry run: what an export job would book and report, decided by the very steps that export it; nothing is written.
 
-The job is read page by page, and one page is in memory. What cannot be known before it is done is taken to go well:
-that receipts can be downloaded, and that the accounting system takes what it was not asked about (`rehearses`).
+The job is read page by page, and one page is in memory. What cannot be known before it is done is taken to go well, and
+said to be (`Untried`): that receipts can be fetched and stored, and that the accounting system takes what it cannot be
+asked about beforehand.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -15,12 +16,14 @@ from typing import Any, cast
 
 from tallybook.accounting.entry import Entry, EntryKey, Line, PostingState
 from tallybook.accounting.errors import AccountingError
-from tallybook.accounting.system import RehearsingSystem
+from tallybook.accounting.handover import HandsOver
 from tallybook.bookkeeping.plan import FileToFetch
+from tallybook.bookkeeping.rules import AttachmentRule
 from tallybook.errors import SettingsError, TallybookError
-from tallybook.outcome import FinalEvent, ItemResult, failed, successful
+from tallybook.outcome import FinalEvent, ItemResult, failed, one_line, successful
 from tallybook.pleo.errors import MissingContraAccounts
 from tallybook.pleo.models import ExportJob
+from tallybook.postings.rehearsing import refusals
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.steps import step2_validate as step2
 from tallybook.steps import step3_retrieve_items as step3
@@ -54,9 +57,10 @@ class Fate(StrEnum):
 class PlannedItem:
     """What would become of one item: `entry` is what would be written, `result` what Pleo would be told.
 
-    `corrects` is the number of the entry that would be reversed first, on `reversal_on`. `files` are as Pleo announces
-    them. `posts` says that a draft that is in the books would be posted. The number of a new entry is not known before
-    it is written.
+    `corrects` is the number of the entry that would be reversed first, on `reversal_on`; `handed_over` says where that
+    was handed over in import files. `files` are to be fetched and stored, as Pleo announces them; `left_out` are
+    sentences on what is not. `posts` says that a draft that is in the books would be posted. The number of a new entry
+    is not known before it is written.
     """
 
     entry_id: str
@@ -65,24 +69,53 @@ class PlannedItem:
     entry: Entry | None = None
     corrects: str | None = None
     reversal_on: date | None = None
+    handed_over: str | None = None
     files: tuple[FileToFetch, ...] = ()
+    left_out: tuple[str, ...] = ()
     posts: bool = False
+
+
+@dataclass(slots=True)
+class Untried:
+    """How many things the final event counts on that nobody could try: they show when the job is exported."""
+
+    receipts: int = 0  # to be fetched, made to fit, and stored
+    entries: int = 0  # that the books cannot be asked about beforehand
+    reversals: int = 0  # the same
+    drafts: int = 0  # that are in the books, and would be posted
+
+    def __str__(self) -> str:
+        """Say it in words that end a sentence, empty where everything was tried."""
+        taken = [_counted(self.entries, "new entry", "new entries"), _counted(self.reversals, "reversal", "reversals")]
+        said = [
+            f"{_counted(self.receipts, 'receipt', 'receipts')} can be fetched and stored" * bool(self.receipts),
+            f"{_counted(self.drafts, 'draft', 'drafts')} can be posted" * bool(self.drafts),
+            f"the books take {' and '.join(filter(None, taken))}" * any(taken),
+        ]
+        every = " and ".join(filter(None, said))
+        return f", provided that {every}: that cannot be tried beforehand" if every else ""
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return "" if not count else f"the {one}" if count == 1 else f"the {count} {many}"
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """The end of a dry run: the job as Pleo shows it, how many items fare how, the final event, and the plan's hash."""
+    """The end of a dry run: the job as Pleo shows it, how many items fare how, the final event, and the plan's hash.
+
+    `obstacle` says why the job cannot be exported as things are, if it cannot: `waits` tells a job that would not even
+    be begun from one that would end as `final` without a look at what is left of it.
+    """
 
     job: ExportJob
     fates: Mapping[Fate, int]
     done_before: int  # items that have a result at Pleo already
     final: FinalEvent
+    untried: Untried
     hash: str
-
-    @property
-    def untried(self) -> int:
-        """How many reversals the final event counts on, though no books can be asked whether they would take them."""
-        return self.fates.get(Fate.CORRECT, 0)
+    obstacle: str | None = None
+    waits: bool = False
 
 
 async def plan_job(
@@ -101,9 +134,20 @@ async def plan_job(
             f"Export job {job.id} is final already ({job.status}), so there is nothing to plan; "
             f"`tallybook tie-out {job.id}` compares what was booked"
         )
+    paused = await company.pauses.of(company.company_id) is not None
+    pause = step1.nothing_to_start(job, paused=paused)
     dry = _DryRun(company, job, planned)
     final = await dry.final_event()
-    return JobPlan(job, dry.fates, dry.done_before, final, dry.prints.text(_header(company, job, final)))
+    return JobPlan(
+        job=job,
+        fates=dry.fates,
+        done_before=dry.done_before,
+        final=final,
+        untried=dry.untried,
+        hash=dry.prints.text(_header(company, job, final)),
+        obstacle=dry.obstacle or pause,
+        waits=pause is not None,
+    )
 
 
 async def require_plan(company: Company, job_id: str, agreed: str) -> None:
@@ -111,10 +155,17 @@ async def require_plan(company: Company, job_id: str, agreed: str) -> None:
 
     Repeat: safe; reads only.
     Raises:
-        PlanDiffers: it would not; the sentence says in what kind of thing, where the hash is given whole.
+        PlanDiffers: it would not; the sentence says in what kind of thing, where the hash is given whole, or what is
+            in the way of exporting the job at all.
         As `plan_job`.
     """
-    found = (await plan_job(company, job_id)).hash
+    plan = await plan_job(company, job_id)
+    if plan.obstacle is not None and not plan.waits:  # of a paused company, the export says so itself
+        raise PlanDiffers(
+            f"Export job {job_id} was not begun, since it cannot be exported as planned: {plan.obstacle}. Nothing was "
+            "sent or written"
+        )
+    found = plan.hash
     if agreed in {found, found[:_SHA256_LENGTH]}:
         return
     kinds = _differing(found, agreed)
@@ -130,22 +181,25 @@ class _DryRun:
         self.company, self.job, self._planned = company, job, planned
         self.fates: Counter[Fate] = Counter()
         self.done_before = 0
+        self.untried = Untried()
+        self.obstacle: str | None = None
         self.prints = _Prints()
         self._items = step3.Worklist()
 
     async def final_event(self) -> FinalEvent:
         company, job = self.company, self.job
         rules = replace(company.rules, vendor_based=job.vendor_based_bookkeeping)
-        self._items = await step3.worklist(
-            company.pleo, job.id, page_size=company.page_size, announced=job.number_of_items
-        )
-        self.done_before = self._items.tally.items
         try:
+            self._items = await step3.worklist(
+                company.pleo, job.id, page_size=company.page_size, announced=job.number_of_items
+            )
+            self.done_before = self._items.tally.items
             known = await step2.validate(
                 company.books, rules, company.clock, company_id=company.company_id, job_company_id=job.company_id
             )
             await self._pages(recorder(company, job.id, rules, known))
         except (AccountingError, SettingsError, MissingContraAccounts) as error:
+            self.obstacle = one_line(error).rstrip(".")
             if not self._items.tally.successful:
                 return step7.blocked(error)
             while self._items:
@@ -175,29 +229,42 @@ class _DryRun:
     async def _plan(self, page: step4.DataPage, records: step5.Recorder) -> None:
         company = self.company
         prepared, files = await records.decide(page.items, company.spool)
-        if company.books.capabilities.rehearses:
-            books = cast("RehearsingSystem", company.books)
-            identities = {booking.entry.key: key for key, booking in prepared.bookings.items()}
-            for refused in await books.rehearse([booking.entry for booking in prepared.bookings.values()]):
-                prepared.fail(identities[refused.key], refused.error)
+        for key, refused in (await refusals(company.books, company.clock, list(prepared.bookings.values()))).items():
+            prepared.fail(key, refused)
+        gone = await self._handed_over([each.reversal.of.key for each in prepared.bookings.values() if each.reversal])
         for key, booking in prepared.bookings.items():
-            self._tell(
-                PlannedItem(
-                    key.entry_id,
-                    Fate.CORRECT if booking.reversal else Fate.RECORD,
-                    ItemResult(key.entry_id),
-                    entry=booking.entry,
-                    corrects=booking.reversal.of.external_id if booking.reversal else None,
-                    reversal_on=booking.reversal.posting_on if booking.reversal else None,
-                    files=files[key],
-                )
+            item = PlannedItem(
+                key.entry_id,
+                Fate.RECORD,
+                ItemResult(key.entry_id),
+                entry=booking.entry,
+                files=files[key],
+                left_out=prepared.notes[key],
             )
+            if (reversal := booking.reversal) is not None:
+                item = replace(
+                    item,
+                    fate=Fate.CORRECT,
+                    corrects=reversal.of.external_id,
+                    reversal_on=reversal.posting_on,
+                    handed_over=gone.get(reversal.of.key),
+                )
+            self._tell(item)
         in_books = {key: each.recorded for key, each in prepared.found.items()} | prepared.settled
         for key, recorded in in_books.items():
             result = replace(successful(replace(recorded, key=key)), exported_at=None)
             posts = company.rules.posting is PostingState.POSTED and recorded.state is PostingState.DRAFT
-            self._tell(PlannedItem(key.entry_id, Fate.LINK, result, files=files[key], posts=posts))
+            self._tell(
+                PlannedItem(
+                    key.entry_id, Fate.LINK, result, files=files[key], left_out=prepared.notes.get(key, ()), posts=posts
+                )
+            )
         self._refuse([*page.failed, *prepared.results])
+
+    async def _handed_over(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, str | None]:
+        if not keys or not self.company.books.capabilities.hands_over:
+            return {}
+        return await cast("HandsOver", self.company.books).handed_over(keys)
 
     def _refuse(self, results: list[ItemResult]) -> None:
         for result in results:
@@ -208,6 +275,12 @@ class _DryRun:
             return
         self._items.settle(item.result)
         self.fates[item.fate] += 1
+        books = self.company.books.capabilities
+        if self.company.rules.attachments is AttachmentRule.REQUIRED:
+            self.untried.receipts += len(item.files)
+        self.untried.drafts += item.posts
+        self.untried.entries += item.entry is not None and not books.rehearses
+        self.untried.reversals += item.corrects is not None and not books.rehearses_reversals
         self.prints.add(item)
         self._planned(item)
 
@@ -227,7 +300,11 @@ _KINDS: Mapping[str, Callable[[PlannedItem], object]] = {
         item.entry and (item.entry.posting_on, item.entry.original_on, item.entry.posting),
         item.posts,
     ),
-    "receipts": lambda item: [(file.position, file.declared_type, file.declared_size_bytes) for file in item.files],
+    "receipts": lambda item: (
+        [(file.position, file.declared_type, file.declared_size_bytes) for file in item.files],
+        item.left_out,
+    ),
+    "descriptions or other details": lambda item: item.entry and asdict(_lasting(item.entry).details),
     "what Pleo is told": lambda item: (item.result.external_id, item.result.reason, item.result.text, item.corrects),
 }
 _WHOLE = "the job, the books, the rules for posting and receipts, or the final event"
@@ -235,6 +312,11 @@ _WHOLE = "the job, the books, the rules for posting and receipts, or the final e
 
 def _of_lines(item: PlannedItem, of: Callable[[Line], object]) -> list[object]:
     return [of(line) for document in (item.entry.documents if item.entry else ()) for line in document.lines]
+
+
+def _lasting(entry: Entry) -> Entry:
+    """Leave out the link, which may be another one tomorrow."""
+    return replace(entry, details=replace(entry.details, source_url=None))
 
 
 @dataclass(slots=True)
@@ -245,9 +327,7 @@ class _Prints:
     _kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, item: PlannedItem) -> None:
-        whole = asdict(replace(item, files=()))
-        if item.entry is not None:
-            whole["entry"]["details"].pop("source_url")  # a link, which may be another one tomorrow
+        whole = asdict(replace(item, files=(), entry=item.entry and _lasting(item.entry)))
         parts = {kind: _digest(of(item)) for kind, of in _KINDS.items()}
         self._items.append(_digest([whole, *(parts[kind].hex() for kind in _KINDS)]))
         for kind, digest in parts.items():

@@ -23,6 +23,7 @@ class ItemResult:
     exported_at: datetime | None = None
     reason: ItemFailureReason | None = None
     text: str | None = None
+    receipts: int = 0  # that are in the books with it
 
     @property
     def successful(self) -> bool:
@@ -30,13 +31,14 @@ class ItemResult:
         return self.reason is None
 
 
-def successful(recorded: Recorded) -> ItemResult:
+def successful(recorded: Recorded, *, receipts: int = 0) -> ItemResult:
     """Result of an entry that is in the books, recorded now or by an earlier run."""
     return ItemResult(
         entry_id=recorded.key.entry_id,
         external_id=recorded.external_id,
         external_url=recorded.external_url,
         exported_at=recorded.recorded_at,
+        receipts=receipts,
     )
 
 

@@ -2,7 +2,7 @@
 
 Pleo shows no amounts of a job that is final. So Pleo's side are the lines that were made of its items when they were
 exported, as the history of jobs kept them; where they were not kept, only existence, number and content hash are
-compared, and the tie-out says so.
+compared, and the tie-out says so, as it does where the books do not say all that was exported.
 """
 
 import csv
@@ -10,10 +10,11 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from tallybook.accounting.entry import EntryKey, Held, Recorded
-from tallybook.comparison import altered, exported_later, kept, read_back, settled
+from tallybook.comparison import Aspect, altered, exported_later, kept, read_back, settled, uncompared
 from tallybook.errors import TallybookError
 from tallybook.import_files.texts import cell
 from tallybook.money import decimal_text
@@ -90,16 +91,19 @@ class Sum:
 class TieOut:
     """What came of the comparison.
 
-    `sums` are those of the `compared` entries; of `uncompared` ones, amounts are not known on both sides. `unended`
-    items have no result at Pleo yet.
+    `sums` are those of the `compared` entries; of `uncompared` ones, amounts are not known on both sides. `untold`
+    counts the compared entries of which an aspect is not known on both sides. `unended` items have no result at Pleo
+    yet. The books were read from `read_at` on.
     """
 
     job: ExportJob
+    read_at: datetime
     sums: Sequence[Sum]
     differences: Sequence[Difference]
     remarks: Sequence[Remark]
     compared: int
     uncompared: int
+    untold: Mapping[Aspect, int]
     unended: int
     reads_back: bool
 
@@ -107,6 +111,11 @@ class TieOut:
     def ties_out(self) -> bool:
         """Whether no difference was found."""
         return not self.differences and not any(each.difference_minor for each in self.sums)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to compare: of this job, nothing is in the books or should be."""
+        return not (self.compared or self.uncompared or self.differences)
 
 
 async def tie_out(company: Company, job_id: str) -> TieOut:
@@ -128,7 +137,7 @@ async def tie_out(company: Company, job_id: str) -> TieOut:
     job = await company.pleo.job(job_id)
     if job.company_id != company.company_id:
         raise NotComparable(f"Export job {job.id} is of company {job.company_id}, not of {company.company_id}")
-    comparison = _Comparison(company, job)
+    comparison = _Comparison(company, job, company.clock.now())
     async for items in _pages(company.pleo.job_items(job_id, page_size=company.page_size)):
         await comparison.add(items)
     return comparison.result()
@@ -152,12 +161,14 @@ async def _pages(items: AsyncIterator[ExportJobItem]) -> AsyncIterator[list[Expo
 class _Comparison:
     company: Company
     job: ExportJob
+    read_at: datetime
     _pleo: Counter[Place] = field(default_factory=Counter)
     _books: Counter[Place] = field(default_factory=Counter)
     _differences: list[Difference] = field(default_factory=list)
     _remarks: list[Remark] = field(default_factory=list)
     _compared: int = 0
     _uncompared: int = 0
+    _untold: Counter[Aspect] = field(default_factory=Counter)
     _unended: int = 0
 
     async def add(self, items: Sequence[ExportJobItem]) -> None:
@@ -247,9 +258,12 @@ class _Comparison:
                 return
             newer = versions[-1].recorded.external_id
             self._remarks.append(Remark(entry_id, f"{number} was replaced later by {newer}"))
-        if expected is not None and there is not None and (text := altered(expected, there)):
-            self._differ(item, Kind.ALTERED, text)
-        elif _other_content(version.recorded, posting):
+        if expected is not None and there is not None:
+            self._untold.update(uncompared(expected, there))
+            if text := altered(expected, there):
+                self._differ(item, Kind.ALTERED, text)
+                return
+        if _other_content(version.recorded, posting):
             self._differ(item, Kind.ALTERED, f"{number} is in the books with other content than was exported")
 
     async def _extra(self, booked: Sequence[tuple[ExportJobItem, Version]], held: Mapping[EntryKey, Held]) -> None:
@@ -272,11 +286,13 @@ class _Comparison:
         """Give what was found."""
         return TieOut(
             job=self.job,
+            read_at=self.read_at,
             sums=[Sum(place, self._pleo[place], self._books[place]) for place in sorted({*self._pleo, *self._books})],
             differences=self._differences,
             remarks=self._remarks,
             compared=self._compared,
             uncompared=self._uncompared,
+            untold=self._untold,
             unended=self._unended,
             reads_back=self.company.books.capabilities.reads_back,
         )
@@ -310,11 +326,14 @@ def _add(sums: Counter[Place], held: Held | None, *, with_tax_codes: bool = True
 
 def sentences(found: TieOut) -> list[str]:
     """Say what came of the comparison, and what could not be compared."""
-    told = [
-        f"Amounts of {_counted(found.compared, 'entry', 'entries')} compared with the books."
-        if found.compared
-        else "No amounts were compared."
-    ]
+    told = []
+    if found.compared:
+        told.append(f"Amounts of {_counted(found.compared, 'entry', 'entries')} compared with the books.")
+    if found.untold:
+        aspects = ", ".join(
+            f"{aspect} of {_counted(count, 'entry', 'entries')}" for aspect, count in sorted(found.untold.items())
+        )
+        told.append(f"Not compared: {aspects}; it was not kept when they were exported, or the books do not say it.")
     if found.uncompared:
         why = (
             "what was exported is not known here (exported before it was kept, from another machine, or longer ago "
@@ -326,10 +345,20 @@ def sentences(found: TieOut) -> list[str]:
         told.append(f"Amounts of {entries} could not be compared, only number and content hash: {why}.")
     if found.unended:
         told.append(f"{_counted(found.unended, 'item has', 'items have')} no result at Pleo yet.")
-    differ = _counted(len(found.differences), "entry differs", "entries differ")
-    agree = "Pleo and the books agree" + (", as far as they could be compared." if found.uncompared else ".")
-    told.append(agree if found.ties_out else f"Pleo and the books do not agree: {differ}.")
+    told.append(_verdict(found))
     return told
+
+
+def _verdict(found: TieOut) -> str:
+    if found.is_empty:
+        return "Nothing to compare: no entry of this job was exported."
+    if not found.ties_out:
+        differ = _counted(len(found.differences), "entry differs", "entries differ")
+        kinds = Counter(each.kind for each in found.differences)
+        of_each = ", ".join(f"{kinds[kind]} {kind}" for kind in Kind if kinds[kind])
+        return f"Pleo and the books do not agree: {differ}" + (f" ({of_each})." if of_each else ".")
+    as_far = ", as far as they could be compared" if found.uncompared or found.untold else ""
+    return f"Pleo and the books agree{as_far}."
 
 
 def _counted(count: int, one: str, many: str) -> str:
@@ -342,7 +371,7 @@ CSV_COLUMNS = (
 
 
 def csv_text(found: TieOut) -> str:
-    """Write a tie-out as CSV: sums, then differences, then remarks; no text of it is a formula.
+    """Write a tie-out as CSV: sums, differences, remarks, then what came of it and of which job; no text is a formula.
 
     Repeat: safe; the same tie-out gives the same text.
     """
@@ -358,6 +387,11 @@ def csv_text(found: TieOut) -> str:
         rows.writerow([one.kind.value, *[""] * 7, one.entry_id, _cell(one.external_id or ""), _cell(one.text)])
     for remark in found.remarks:
         rows.writerow(["remark", *[""] * 7, remark.entry_id, "", _cell(remark.text)])
+    for sentence in reversed(sentences(found)):
+        rows.writerow(["result", *[""] * 9, _cell(sentence)])
+    job, at = found.job, f"{found.read_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    of = f"Export job {job.id} of company {job.company_id}, {job.status.replace('_', ' ')}; books read at {at}"
+    rows.writerow(["job", *[""] * 9, _cell(of)])
     return out.getvalue()
 
 

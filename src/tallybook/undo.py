@@ -22,7 +22,7 @@ from tallybook.outcome import one_line
 from tallybook.pleo.errors import PleoNotFound
 from tallybook.pleo.models import ItemStatus
 from tallybook.postings.judgement import Standing
-from tallybook.postings.posting import JournalState
+from tallybook.postings.posting import JournalState, Posting
 from tallybook.postings.writing import EntryWriter
 from tallybook.steps import step1_detect_and_start as step1
 from tallybook.workflow import Company
@@ -70,13 +70,8 @@ async def look(company: Company, job_or_item: str, *, on: date | None = None) ->
         PleoError: Pleo did not answer.
         AccountingError: the books did not answer.
     """
-    _require_reversals(company)
-    numbers = await _numbers(company, job_or_item)
     looking = await _Look.begin(company, job_or_item, on)
-    found: list[Undoing] = []
-    for entries in _batches(list(numbers)):
-        found += [each for each, _ in await looking.at(entries, numbers)]
-    return found
+    return [each for keys in looking.batches() for each, _ in (await looking.at(keys)).values()]
 
 
 async def undo(
@@ -91,21 +86,8 @@ async def undo(
         AnotherWriter: another run is at work on the same entries.
         As `look`.
     """
-    _require_reversals(company)
-    numbers = await _numbers(company, job_or_item)
     looking = await _Look.begin(company, job_or_item, on)
-    done: list[Undone] = []
-    for entries in _batches(list(numbers)):
-        done += await looking.undo(entries, numbers, agreed)
-    return done
-
-
-def _require_reversals(company: Company) -> None:
-    if not (company.books.capabilities.reversals and company.books.capabilities.can_find):
-        raise AccountingSettingInvalid(
-            f"These books ({company.books_name}) cannot reverse entries for us, so nothing was undone; reverse the "
-            "entries there by hand"
-        )
+    return [each for keys in looking.batches() for each in await looking.undo(keys, agreed)]
 
 
 async def _numbers(company: Company, job_or_item: str) -> dict[str, str | None]:
@@ -125,35 +107,37 @@ async def _numbers(company: Company, job_or_item: str) -> dict[str, str | None]:
     }
 
 
-def _batches(entries: Sequence[str]) -> list[Sequence[str]]:
-    return [entries[start : start + ENTRIES_AT_ONCE] for start in range(0, len(entries), ENTRIES_AT_ONCE)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     company: Company
+    numbers: Mapping[str, str | None]
     known: Books
     writer: EntryWriter
     on: date | None
 
     @classmethod
     async def begin(cls, company: Company, job_or_item: str, on: date | None) -> "_Look":
+        if not (company.books.capabilities.reversals and company.books.capabilities.can_find):
+            raise AccountingSettingInvalid(
+                f"These books ({company.books_name}) cannot reverse entries for us, so nothing was undone; reverse the "
+                "entries there by hand"
+            )
+        numbers = await _numbers(company, job_or_item)
         writer = EntryWriter(
             company.books, company.journal, books=company.books_name, job_id=job_or_item, clock=company.clock
         )
-        return cls(company, Books(await writer.patiently(company.books.reference_data)), writer, on)
+        return cls(company, numbers, Books(await writer.patiently(company.books.reference_data)), writer, on)
 
-    async def at(
-        self, entries: Sequence[str], numbers: Mapping[str, str | None]
-    ) -> list[tuple[Undoing, tuple[EntryKey, Standing]]]:
+    def batches(self) -> list[list[EntryKey]]:
+        keys = [EntryKey(self.company.company_id, entry_id) for entry_id in self.numbers]
+        return [keys[start : start + ENTRIES_AT_ONCE] for start in range(0, len(keys), ENTRIES_AT_ONCE)]
+
+    async def at(self, keys: Sequence[EntryKey]) -> dict[EntryKey, tuple[Undoing, Standing]]:
         """Judge entries as they stand now."""
-        standings = await self.writer.standings([EntryKey(self.company.company_id, entry) for entry in entries])
+        standings = await self.writer.standings(keys)
         gone = await self._handed_over([each.found for each in standings.values() if each.found is not None])
         changed = await self._altered(standings)
-        return [
-            (self._judged(key, standing, numbers[key.entry_id], gone, changed), (key, standing))
-            for key, standing in standings.items()
-        ]
+        return {key: (self._judged(key, standing, gone, changed), standing) for key, standing in standings.items()}
 
     async def _altered(self, standings: Mapping[EntryKey, Standing]) -> dict[EntryKey, str]:
         """Say in what entries were altered in the books, where they can be read back and what was exported is kept."""
@@ -183,30 +167,31 @@ class _Look:
         self,
         key: EntryKey,
         standing: Standing,
-        number: str | None,
         gone: Mapping[EntryKey, str | None],
         changed: Mapping[EntryKey, str],
     ) -> Undoing:
-        entry_id = key.entry_id
+        entry_id, number, found = key.entry_id, self.numbers[key.entry_id], standing.found
+        if (by_hand := _number_by_hand(standing)) is not None:
+            text = f"a person said that it was booked by hand, as {by_hand}; reverse it by hand as well"
+            return Undoing(entry_id, by_hand, refusal=text)
         if standing.reversed is not None and standing.reversal is not None:
             return Undoing(entry_id, standing.reversed.external_id, undone_by=standing.reversal.external_id)
-        found = standing.found
-        if found is None and settled(posting := standing.posting) and number in {None, posting.external_id}:
-            return Undoing(entry_id, posting.external_id, refusal=_BY_HAND)
         if found is None:
             never = standing.posting is None and number is None
             return Undoing(entry_id, number or None, refusal=_NEVER if never else _NOT_THERE)
-        refusal = _not_as_written(found, standing, number) or _passed_on(found, gone)
+        refusal = _not_as_written(found, standing.posting, number)
+        if refusal is None and (where := gone.get(found.key)) is not None:
+            refusal = f"it was handed over in {where}; reverse it where that was read in"
         if refusal is None and key in changed:
             refusal = f"it was altered in the books since it was written: {changed[key]}"
-        if refusal is not None:
-            return Undoing(entry_id, found.external_id, refusal=refusal)
-        try:
-            day = self._day(found)
-        except PeriodClosed as closed:
-            return Undoing(entry_id, found.external_id, refusal=str(closed))
-        reversal = Reversal(reversal_key(found), of=found, posting_on=day, replaced_by=replacement_key(found))
-        return Undoing(entry_id, found.external_id, reversal)
+        if refusal is None:
+            try:
+                reversal = Reversal(reversal_key(found), found, self._day(found), replacement_key(found))
+            except PeriodClosed as closed:
+                refusal = str(closed)
+            else:
+                return Undoing(entry_id, found.external_id, reversal)
+        return Undoing(entry_id, found.external_id, refusal=refusal)
 
     def _day(self, found: Recorded) -> date:
         today = self.company.clock.now().date()
@@ -224,52 +209,54 @@ class _Look:
             raise PeriodClosed(f"{self.on} is in a closed period; name an open day with --on")
         return self.on
 
-    async def undo(
-        self, entries: Sequence[str], numbers: Mapping[str, str | None], agreed: Collection[EntryKey]
-    ) -> list[Undone]:
+    async def undo(self, keys: Sequence[EntryKey], agreed: Collection[EntryKey]) -> list[Undone]:
         """Reverse what may be, post the reversals of posted entries, and finish what a killed run began."""
-        judged = await self.at(entries, numbers)
+        judged = await self.at(keys)
         wanted = {
             key: (each.reversal, standing.posting)
-            for each, (key, standing) in judged
+            for key, (each, standing) in judged.items()
             if each.reversal is not None and each.reversal.key in agreed and standing.posting is not None
         }
         answers = await self.writer.take_back(wanted) if wanted else {}
         pairs = {key: (wanted[key][0].of, answer) for key, answer in answers.items() if isinstance(answer, Recorded)}
         earlier = {
             key: (standing.reversed, standing.reversal, standing.posting)
-            for _, (key, standing) in judged
-            if standing.reversed is not None and standing.reversal is not None and standing.posting is not None
+            for key, (each, standing) in judged.items()
+            if each.undone_by is not None
+            and standing.reversed is not None
+            and standing.reversal is not None
+            and standing.posting is not None
         }
         await self.writer.note_undone(earlier)
         pairs |= {key: (entry, reversal) for key, (entry, reversal, _) in earlier.items()}
         unfinished = await self._finish(pairs)
         done = []
-        for each, (key, _) in judged:
+        for key, (each, _) in judged.items():
+            answer = answers.get(key)
             if key in pairs:
-                of, by = pairs[key]
-                done.append(Undone(each.entry_id, of.external_id, by.external_id, unfinished.get(by.key)))
-            elif isinstance(answer := answers.get(key), TallybookError):
+                _, by = pairs[key]
+                done.append(Undone(each.entry_id, each.number, by.external_id, unfinished.get(by.key)))
+            elif isinstance(answer, TallybookError):
                 done.append(Undone(each.entry_id, each.number, problem=one_line(answer)))
-            elif each.undone_by is not None:
-                done.append(Undone(each.entry_id, each.number, each.undone_by))
             else:
-                done.append(Undone(each.entry_id, each.number, problem=each.refusal or _NOT_AGREED))
+                problem = None if each.undone_by else each.refusal or _NOT_AGREED
+                done.append(Undone(each.entry_id, each.number, each.undone_by, problem))
         return done
 
     async def _finish(self, pairs: Mapping[EntryKey, tuple[Recorded, Recorded]]) -> dict[EntryKey, str]:
         """Post reversals of what is posted, and let them follow what is handed over later; by key, what went wrong."""
         books, problems = self.company.books, dict[EntryKey, str]()
-        drafts = [by for of, by in pairs.values() if of.state is PostingState.POSTED and by.state is PostingState.DRAFT]
-        for batch in self.writer.batches(drafts):
+        # Those that are posted too: a run may have died between posting one and settling it with what it takes back.
+        reversals = {by.key: by for of, by in pairs.values() if of.state is PostingState.POSTED}
+        for batch in self.writer.batches(list(reversals.values())):
             try:
                 answers = await self.writer.patiently(partial(books.post, batch))
             except AccountingError as error:
-                problems |= {by.key: f"the reversal is a draft still: {one_line(error)}" for by in batch}
+                problems |= {by.key: _not_finished(by, error) for by in batch}
                 continue
             for answer in answers:
                 if isinstance(answer, Refused):
-                    problems[answer.key] = f"the reversal is a draft still: {one_line(answer.error)}"
+                    problems[answer.key] = _not_finished(reversals[answer.key], answer.error)
         waiting = await self._handed_over([of for of, _ in pairs.values()])
         follow = [by for of, by in pairs.values() if of.key in waiting and by.key not in problems]
         if follow:
@@ -278,32 +265,36 @@ class _Look:
         return problems
 
 
+def _not_finished(by: Recorded, error: TallybookError) -> str:
+    what = "is a draft still" if by.state is PostingState.DRAFT else "may not be settled with what it takes back"
+    return f"the reversal {what}: {one_line(error)}"
+
+
 _NEVER = (
     "nothing is known of it: it is no export job of Pleo's, and no accounting entry that was ever exported from here"
 )
 _NOT_THERE = "it is not in the books"
-_BY_HAND = "a person said that it was booked by hand; reverse it by hand as well"
 _NOT_AGREED = "it stands otherwise than it did when you were asked; look at it again"
 
 
-def _not_as_written(found: Recorded, standing: Standing, number: str | None) -> str | None:
+def _number_by_hand(standing: Standing) -> str | None:
+    """Under which number a person said that the entry is booked; None where that is the one we gave it ourselves."""
+    ours, posting = standing.found or standing.reversed, standing.posting
+    if not settled(posting) or (ours is not None and ours.external_id == posting.external_id):
+        return None
+    return posting.external_id
+
+
+def _not_as_written(found: Recorded, posting: Posting | None, number: str | None) -> str | None:
     """Why an entry is not, or cannot be known to be, what we wrote; None if it is."""
-    posting = standing.posting
     if number is not None and number != found.external_id:
         return (
             f"this job exported it as {number or 'nothing'}, and it was corrected since: it is {found.external_id} now"
         )
     if posting is None:
         return "the posting journal does not know it, so it cannot be told whether it is as it was written"
-    if posting.settled:
-        return _BY_HAND
     if posting.state not in {JournalState.RECORDED, JournalState.INTENT}:
         return f"the posting journal has it as {posting.state}, and the books have it as {found.external_id}"
     if posting.external_id not in {None, found.external_id} or posting.content_hash != found.content_hash:
         return f"it was changed in the books since it was written as {posting.external_id or found.external_id}"
     return None
-
-
-def _passed_on(found: Recorded, gone: Mapping[EntryKey, str | None]) -> str | None:
-    where = gone.get(found.key)
-    return None if where is None else f"it was handed over in {where}; reverse it where that was read in"

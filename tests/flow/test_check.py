@@ -98,6 +98,26 @@ def test_check_names_the_account_that_a_waiting_export_needs(stage: Stage, tally
     assert f"{PENDING}accounts.accounts_payable is not set, and an export waits that needs it" in ended.told
 
 
+def test_check_says_what_the_books_themselves_would_refuse(stage: Stage, tallybook: Command) -> None:
+    """As the plan does; nothing is written, and what is in the books already is not asked for."""
+    write(stage, books={"posting": "draft", "closed_period": "next_open"})
+    (booked,) = stage.add({"date": "2026-10-14T10:00:00Z"})
+    stage.export()
+    file_books = {
+        "path": str(stage.place.book),
+        "import_dir": str(stage.folder / "import"),
+        "dimensions": {"CC": 1, "PROJ": 6},
+    }
+    write(stage, books={"adapter": "sie", "closed_period": "next_open", "sie": file_books | {"currency": "SEK"}})
+    (waiting,) = stage.add({"date": "2026-10-14T10:00:00Z"})
+    stage.call("POST", "/exports", {"entryIds": [booked, waiting]})
+    ended = tallybook("check")
+    assert ended.code == 1
+    (told,) = [text for text in ended.out.splitlines() if text.startswith(PENDING)]
+    assert told.startswith(f"{PENDING}1 entry: The entry is in DKK, and the SIE file in SEK; book this entry by hand")
+    assert [entry_id for entry_id, _ in stage.booked()] == [booked]
+
+
 def test_check_reads_a_job_page_by_page(stage: Stage, tallybook: Command) -> None:
     """Every entry is counted once, also with pages of two."""
     stage.add(*[expense(account=account("9998", "Nowhere")) for _ in range(5)])

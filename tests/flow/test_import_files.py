@@ -1,14 +1,19 @@
 """Whole exports into books that hand entries over in import files: the file is there when Pleo hears of the end."""
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from tallybook import app
+from tallybook.outcome import JobReport
 from tallybook.pleo.models import JobEvent
 from tests.flow.conftest import Stage
 
@@ -68,6 +73,20 @@ def test_a_job_ends_when_its_files_are_written(stage: Stage) -> None:
     assert stage.events() == ["started", "completed"]
 
 
+def test_a_refused_receipt_is_logged_without_the_books_words(stage: Stage) -> None:
+    """Under best effort the entry stays; its class is told, and its sentence is not, which may quote people."""
+    hands_over(stage)
+    stage.changes["books"]["attachments"] = "best_effort"
+    (entry_id,) = stage.add({"files": [{"receipt": 1}]})
+    stage.call("POST", "/faults", {"operation": "files", "kind": "status", "status": 404, "times": 10})
+    stage.export()
+    stage.call("DELETE", "/faults")
+    with structlog.testing.capture_logs() as log:
+        stage.run(stage.call("POST", "/exports", {"entryIds": [entry_id]})["id"])
+    (left_out,) = [line for line in log if line["event"] == "left_out"]
+    assert (left_out["entry_id"], left_out["what"]) == (entry_id, "AttachmentNotStored")
+
+
 def test_a_job_that_cannot_begin_still_ends(stage: Stage) -> None:
     """Without a book there is nothing to hand over, and Pleo hears that the job failed."""
     hands_over(stage, path=str(stage.folder / "nowhere.sqlite"))
@@ -78,8 +97,8 @@ def test_a_job_that_cannot_begin_still_ends(stage: Stage) -> None:
     assert stage.events() == ["started", "failed"]
 
 
-def test_a_reversal_waits_for_the_version_that_replaces_what_it_takes_back(stage: Stage) -> None:
-    """While the new version is refused, its reversal is neither posted nor handed over; then both are."""
+def changed_to_an_account_the_files_cannot_hold(stage: Stage) -> tuple[Path, dict[str, Any], str, str]:
+    """Export an expense that changes then; gives folder, the column for accounts, the entry, and the job of it."""
     account: dict[str, Any] = {"name": "Account", "value": "{account}", "length_max": 4}
     columns = [account, {"name": "Amount", "value": "{amount}"}]
     into = hands_over(stage, templates=["mine"], template={"mine": {"columns": columns}})
@@ -93,10 +112,36 @@ def test_a_reversal_waits_for_the_version_that_replaces_what_it_takes_back(stage
     lines = [line | {"account": line["account"] | long} for line in row["document"]["accountingEntryLines"]]
     stage.call("PATCH", f"/expenses/{entry}", {"accountingEntryLines": lines})
     (other,) = stage.add({})
-    job = stage.call("POST", "/exports", {"entryIds": [entry, other]})["id"]
+    return into, account, entry, stage.call("POST", "/exports", {"entryIds": [entry, other]})["id"]
+
+
+def test_nothing_is_taken_back_for_a_version_that_would_be_refused(stage: Stage) -> None:
+    """While the files cannot hold the new version the old one stands; then it is reversed and corrected."""
+    into, account, _, job = changed_to_an_account_the_files_cannot_hold(stage)
     (report,) = stage.run(job)
     assert (report.successful, report.failed) == (1, 1)
-    assert handed_over(into) == Counter([entry, other])
+    assert states(stage) == ["posted", "posted"]
+    account["length_max"] = 6
+    assert stage.export(only_failed=True).successful == 1
+    assert sum(handed_over(into).values()) == 4
+    assert states(stage) == ["posted"] * 4
+
+
+def test_a_reversal_waits_for_the_version_that_replaces_what_it_takes_back(stage: Stage) -> None:
+    """In books that refuse the new version only when it is recorded, its reversal is neither posted nor handed over."""
+    into, account, entry, job = changed_to_an_account_the_files_cannot_hold(stage)
+
+    async def export() -> JobReport:
+        async with app.company(stage.settings(), clock=stage.clock) as company:
+            can = company.books.capabilities
+            company.books.capabilities = replace(can, rehearses=False, rehearses_reversals=False)
+            (report,) = await app.export_pending(company, job_id=job)
+            return report
+
+    report = asyncio.run(export())
+    assert (report.successful, report.failed) == (1, 1)
+    assert sum(handed_over(into).values()) == 2
+    assert handed_over(into)[entry] == 1
     assert states(stage) == ["posted", "draft", "posted"]
     account["length_max"] = 6
     assert stage.export(only_failed=True).successful == 1

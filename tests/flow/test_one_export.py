@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 
 from tallybook.pleo.models import JobEvent
@@ -64,6 +66,19 @@ def test_a_job_exported_again_is_linked_not_booked_twice(stage: Stage) -> None:
     assert report.successful == 30
     assert stage.booked() == before
     assert {entry_id: outcome["externalId"] for entry_id, outcome in stage.outcomes().items()} == dict(before)
+
+
+def test_an_entry_exported_again_by_the_other_kind_of_job_is_linked(stage: Stage) -> None:
+    """What a vendor based job says of a journal entry besides is no change of it, in either order."""
+    expense = {"bookkeeping": {"method": "journal"}, "vendor": {"id": str(uuid.uuid4()), "name": "ACME", "code": "V2"}}
+    for first in (False, True):
+        (entry_id,) = stage.add(expense)
+        stage.export(vendor_based=first)
+        again = {"entryIds": [entry_id], "vendorBasedBookkeeping": not first}
+        (report,) = stage.run(stage.call("POST", "/exports", again)["id"])
+        assert report.successful == 1, stage.outcomes()[entry_id]
+        assert dict(stage.booked())[entry_id] == stage.outcomes()[entry_id]["externalId"]
+    assert len(stage.booked()) == 2
 
 
 def test_an_entry_that_changed_after_it_was_booked_fails_or_is_linked_by_rule(stage: Stage) -> None:

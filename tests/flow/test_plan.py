@@ -7,14 +7,19 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from tallybook import app, dry_run
 from tallybook.dry_run import Fate, JobPlan, PlannedItem
+from tests.engine.conftest import postgres_server, shared_url
 from tests.flow.command import Command
 from tests.flow.conftest import Stage
+from tests.flow.test_import_files import hands_over
 from tests.flow.test_posting_journal import change_book
 from tests.postings.test_killed import change
+
+__all__ = ["postgres_server", "shared_url"]
 
 
 def planned(stage: Stage, job: str) -> tuple[JobPlan, dict[str, PlannedItem]]:
@@ -43,20 +48,24 @@ def lines_booked(stage: Stage) -> dict[str, list[tuple[str, int, str | None]]]:
 
 
 def everything(stage: Stage) -> list[object]:
-    """What there is to be changed: Pleo's effects and calls that write, the book's bytes, the database's rows."""
-    files = [path for path in sorted(stage.folder.iterdir()) if path.suffix == ".sqlite"]
-    rows = []
-    for path in files:
-        if path != stage.place.book:
+    """What there is to be changed.
+
+    That is Pleo's effects, and what it was sent by us that was no question; every table of the book and of our
+    database; and every other file in the company's folder, receipts and import files among them.
+    """
+    tables: dict[str, list[str]] = {}
+    files: dict[str, str] = {}
+    for path in sorted(path for path in stage.folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(stage.folder))
+        if path.suffix == ".sqlite":
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-                rows.append("\n".join(database.iterdump()))
-    return [
-        stage.call("GET", "/effects")["data"],
-        [call["path"] for call in stage.journal() if call["method"] not in {"GET", "HEAD"} and "/v3/" in call["path"]],
-        hashlib.sha256(stage.place.book.read_bytes()).hexdigest(),
-        [path.name for path in files],
-        rows,
+                tables[name] = list(database.iterdump())
+        elif not name.endswith(("-wal", "-shm")) and name != "changed.toml":
+            files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    sent = [
+        call for call in stage.journal() if call["method"] not in {"GET", "HEAD"} and "/_sandbox" not in call["path"]
     ]
+    return [stage.call("GET", "/effects")["data"], [call["path"] for call in sent], tables, files]
 
 
 def test_the_plan_is_what_is_then_booked_and_told_to_pleo(stage: Stage) -> None:
@@ -84,19 +93,80 @@ def test_the_plan_is_what_is_then_booked_and_told_to_pleo(stage: Stage) -> None:
 
 
 def test_a_plan_writes_nothing_anywhere_and_fetches_no_receipt(stage: Stage) -> None:
-    """Not to Pleo, not to the book, not to the database, whether there is one yet or not."""
-    stage.found(8, troubles=True)
-    for _ in range(2):
-        job = stage.press_export()
-        before = everything(stage)
-        planned(stage, job)
-        assert everything(stage) == before
-        assert stage.job(job)["status"] == "pending"
-        stage.run(job)
-        for entry in stage.outcomes():
-            stage.call("PATCH", f"/expenses/{entry}", {"note": "Again"})
-    with closing(sqlite3.connect(stage.folder / "tallybook.sqlite")) as database:
-        assert database.execute("SELECT count(*) FROM posting").fetchone() != (0,)
+    """Not to Pleo, the book, its receipts or the import files, nor to the database, whether there is one yet or not.
+
+    The first job has everything to record, the second links, corrects, posts, completes and refuses.
+    """
+    stage.found(20, troubles=True)
+    hands_over(stage)
+    stage.changes["books"] |= {"on_changed": "correct", "posting": "draft", "attachments": "none"}
+    first = stage.press_export()
+    assert Fate.RECORD in planned_without_a_trace(stage, first)[0].fates
+    stage.run(first)
+    done = sorted(entry for entry, outcome in stage.outcomes().items() if outcome["status"] == "successful")
+    for entry in done[::2]:
+        stage.call("PATCH", f"/expenses/{entry}", {"note": "Again"})
+    stage.changes["books"] |= {"posting": "posted", "attachments": "required"}
+    change_book(stage, "UPDATE accounts SET open = 0 WHERE code = (SELECT account FROM lines LIMIT 1)")
+    plan, items = planned_without_a_trace(stage, stage.call("POST", "/exports", {"entryIds": done})["id"])
+    assert set(plan.fates) == {Fate.LINK, Fate.CORRECT, Fate.REFUSE}
+    assert any(item.posts and item.files for item in items.values())
+
+
+def planned_without_a_trace(stage: Stage, job: str) -> tuple[JobPlan, dict[str, PlannedItem]]:
+    """Plan a job, and find everything as it was."""
+    before = everything(stage)
+    found = planned(stage, job)
+    assert everything(stage) == before
+    assert stage.job(job)["status"] == "pending"
+    assert stage.journal("/files/") == []
+    return found
+
+
+def test_a_plan_writes_nothing_into_a_shared_database(stage: Stage, shared_url: str) -> None:
+    """Every table that is in PostgreSQL has the rows it had."""
+    stage.changes = {"database": {"url": shared_url}}
+    (entry,) = stage.add({})
+    stage.export()
+    stage.changes["books"] = {"on_changed": "correct"}
+    stage.call("PATCH", f"/expenses/{entry}", {"note": "Again"})
+    job = stage.call("POST", "/exports", {"entryIds": [entry]})["id"]
+
+    def rows() -> dict[str, list[str]]:
+        with psycopg.connect(shared_url) as database:
+            tables = database.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+                " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            ).fetchall()
+            return {name: sorted(str(row) for row in database.execute(f"SELECT * FROM {name}")) for (name,) in tables}
+
+    before = rows()
+    assert any(before.values())
+    assert planned_without_a_trace(stage, job)[1][entry].fate is Fate.CORRECT
+    assert rows() == before
+
+
+def test_receipts_over_the_limit_are_refused_or_said_to_be_left_out(stage: Stage, tallybook: Command) -> None:
+    """By the rule for attachments; what Pleo announces is all that is known of them."""
+    (entry,) = stage.add({"files": [{"receipt": 1, "size": 900}, {"receipt": 2, "size": 90_000}]})
+    job = stage.press_export()
+    text = stage.place.config.read_text(encoding="utf-8")
+    limited = text.replace("[pleo]", "[pleo]\nreceipt_size_bytes_max = 1000", 1)
+    stage.place.config.write_text(limited, encoding="utf-8")
+    refused = tallybook("plan", job)
+    assert refused.code == 1
+    assert "would be refused: " in refused.out
+    assert "at most 1000 are allowed" in refused.told
+    best_effort = limited.replace("[books]", '[books]\nattachments = "best_effort"', 1)
+    stage.place.config.write_text(best_effort, encoding="utf-8")
+    shown = tallybook("plan", job)
+    assert (shown.code, shown.err) == (0, "")
+    assert "receipt 1 would be stored: " in shown.out
+    assert "left out: Attachment 2 has 90000 bytes, but at most 1000 are allowed" in shown.out
+    item = json.loads(tallybook("plan", job, "--json").out.splitlines()[0])
+    assert item["accountingEntryId"] == entry
+    assert [each["position"] for each in item["attachments"]] == [1]
+    assert "90000 bytes" in item["attachmentsLeftOut"][0]
 
 
 def test_the_hash_is_the_same_for_any_size_of_page_and_at_any_time(stage: Stage) -> None:
@@ -126,22 +196,9 @@ def test_the_hash_covers_whether_a_linked_draft_would_be_posted_and_the_rules_fo
         stage.changes = {"books": rules}
         plan, items = planned(stage, job)
         hashes.add(plan.hash)
+        assert plan.untried.drafts == (rules["posting"] == "posted")
         assert (items[entry].fate, items[entry].posts) == (Fate.LINK, rules["posting"] == "posted")
     assert len(hashes) == 4
-
-
-def test_a_plan_with_a_correction_says_that_its_reversal_was_not_tried(stage: Stage, tallybook: Command) -> None:
-    """On the command line and in JSON; what the books would say of it is not known."""
-    (entry,) = stage.add({})
-    stage.export()
-    change(stage, entry, 17500)
-    text = stage.place.config.read_text(encoding="utf-8")
-    stage.place.config.write_text(text.replace("[books]", '[books]\non_changed = "correct"', 1), encoding="utf-8")
-    job = stage.call("POST", "/exports", {"entryIds": [entry]})["id"]
-    ended = tallybook("plan", job)
-    assert "provided that the books take the reversal, which cannot be tried beforehand" in ended.told
-    last = json.loads(tallybook("plan", job, "--json").out.splitlines()[-1])
-    assert last["reversalsNotTried"] == 1
 
 
 def test_the_order_of_items_does_not_count(stage: Stage) -> None:

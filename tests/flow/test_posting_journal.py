@@ -19,8 +19,8 @@ from tallybook.history.history import History
 from tallybook.history.recorder import Recorder
 from tallybook.history.recording import JobRecording
 from tallybook.postings.errors import AnotherWriter
-from tallybook.postings.posting import JournalState, Posting
-from tallybook.postings.writing import Booking, EntryWriter
+from tallybook.postings.posting import Booking, JournalState, Posting
+from tallybook.postings.writing import EntryWriter
 from tallybook.store.database import Database
 from tests.flow.command import Command, assert_accepted
 from tests.flow.conftest import Stage
@@ -287,6 +287,29 @@ def test_uncertain_lists_what_is_open_and_settle_says_what_is_wrong(stage: Stage
     assert tallybook("uncertain", "settle", other, "--not-booked", *config).code == 1  # nobody answered the question
     assert tallybook("uncertain", "settle", other, "--not-booked", "--yes", *config).code == 0
     assert "Nothing is uncertain" in tallybook("uncertain", *config).told
+
+
+def test_uncertain_shows_what_the_books_hold_when_asked_to_search(stage: Stage, tallybook: Command) -> None:
+    """Number, state, day and amounts of what is there; of the other that nothing was found; as table and as JSON."""
+    stage.changes = {"books": {"posting": "posted"}}
+    (entry,) = stage.add({})
+    stage.export()
+    (other,) = stage.add({})
+    with closing(sqlite3.connect(stage.settings().database.url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE posting SET state = 'intent', external_id = NULL")
+    write_posting(stage, other)
+    config = ["--config", stage.place.config]
+    told = tallybook("uncertain", "--search", *config).told
+    assert all(text in told for text in ("000001, posted,", "-100.00 DKK", "nothing found under"))
+    found = {
+        row["accountingEntryId"]: row["found"]
+        for row in map(json.loads, tallybook("uncertain", "--search", "--json", *config).out.splitlines())
+    }
+    (version,) = found[entry]
+    assert (version["externalId"], version["state"], version["takenBackBy"]) == ("000001", "posted", None)
+    assert sorted(line["amountMinor"] for line in version["lines"]) == [-10000, 10000]
+    assert found[other] == []
+    assert "found" not in tallybook("uncertain", "--json", *config).out
 
 
 def test_an_entry_that_an_export_is_writing_is_not_settled(stage: Stage, tallybook: Command) -> None:

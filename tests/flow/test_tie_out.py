@@ -9,11 +9,18 @@ from contextlib import closing
 import pytest
 
 from tallybook import app, tie_out
-from tallybook.tie_out import Kind, TieOut
+from tallybook.tie_out import Difference, Kind, Place, TieOut
 from tests.flow.command import Command
 from tests.flow.conftest import Stage
 from tests.flow.test_posting_journal import DELETED, change_book
 from tests.postings.test_killed import change
+
+ON = {"date": "2026-10-10T12:00:00Z"}
+DELETED_ONE = (
+    "DELETE FROM entries WHERE id = {row}; DELETE FROM line_dimensions WHERE document IN (SELECT id FROM documents"
+    " WHERE entry = {row}); DELETE FROM documents WHERE entry = {row};"
+    " DELETE FROM lines WHERE document NOT IN (SELECT id FROM documents)"
+)
 
 
 def tied_out(stage: Stage, job: str) -> TieOut:
@@ -41,6 +48,23 @@ def tampered(stage: Stage, statement: str) -> None:
         book.execute(statement)
 
 
+def numbered(stage: Stage, entry: str) -> tuple[str, int]:
+    """The number of an entry, and its row in the book, of one document each here."""
+    number = dict(stage.booked())[entry]
+    with closing(sqlite3.connect(stage.place.book)) as book:
+        ((row,),) = book.execute("SELECT id FROM entries WHERE entry_id = ?", (entry,)).fetchall()
+    return number, int(row)
+
+
+def differing(found: TieOut) -> dict[Place, tuple[int, int]]:
+    """The sums that differ, with both sides."""
+    return {each.place: (each.pleo_minor, each.books_minor) for each in found.sums if each.difference_minor}
+
+
+def place(account: str, tax_code: str = "", period: str = "2026-10") -> Place:
+    return Place(period, "DKK", account, tax_code)
+
+
 def test_a_job_ties_out_by_period_currency_account_and_tax_code(stage: Stage) -> None:
     """The sums are those of the book's lines, counted with sqlite3, and failed items are no difference."""
     stage.found(25, troubles=True)
@@ -64,48 +88,112 @@ def test_a_job_ties_out_by_period_currency_account_and_tax_code(stage: Stage) ->
 
 
 def test_an_entry_that_was_deleted_in_the_books_is_missing(stage: Stage) -> None:
-    """Its amounts stand on Pleo's side alone."""
+    """It alone is named; its amounts stand on Pleo's side, and those of the other one on both."""
     stage.changes = {"books": {"posting": "draft"}}
-    (entry,) = stage.add({})
+    gone, _ = stage.add(ON, ON)
     job = exported(stage)
-    change_book(stage, DELETED)
+    number, row = numbered(stage, gone)
+    change_book(stage, DELETED_ONE.format(row=row))
     found = tied_out(stage, job)
-    assert [(one.entry_id, one.kind) for one in found.differences] == [(entry, Kind.MISSING)]
-    assert {(one.pleo_minor, one.books_minor) for one in found.sums} == {(10000, 0), (-10000, 0)}
+    told = f"Pleo has it as {number}, which is not in the books"
+    assert found.differences == [Difference(gone, Kind.MISSING, number, told)]
+    assert (found.compared, found.uncompared, found.ties_out) == (2, 0, False)
+    assert differing(found) == {place("3640"): (20000, 10000), place("5820"): (-20000, -10000)}
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "told", "sums"),
     [
-        ("UPDATE lines SET amount_minor = amount_minor * 2", "exported 100.00, in the books 200.00"),
-        ("UPDATE lines SET account = '3110' WHERE account = '3640'", "account 3110"),
-        ("UPDATE lines SET tax_code = 'I25'", "tax code I25"),
-        ("UPDATE entries SET posting_on = '2026-08-01'", "the books have it on 2026-08-01"),
-        ("UPDATE entries SET content_hash = 'changed'", "other content than was exported"),
+        (
+            "UPDATE lines SET amount_minor = amount_minor * 2 WHERE document = {row}",
+            [
+                "account 3640: exported 100.00 DKK, in the books 200.00 DKK",
+                "account 5820: exported -100.00 DKK, in the books -200.00 DKK",
+            ],
+            {place("3640"): (20000, 30000), place("5820"): (-20000, -30000)},
+        ),
+        (
+            "UPDATE lines SET account = '3110' WHERE account = '3640' AND document = {row}",
+            [
+                "account 3110: exported 0.00 DKK, in the books 100.00 DKK",
+                "account 3640: exported 100.00 DKK, in the books 0.00 DKK",
+            ],
+            {place("3110"): (0, 10000), place("3640"): (20000, 10000)},
+        ),
+        (
+            "UPDATE lines SET tax_code = 'I25' WHERE account = '3640' AND document = {row}",
+            [
+                "account 3640: exported 100.00 DKK, in the books 0.00 DKK",
+                "account 3640, tax code I25: exported 0.00 DKK, in the books 100.00 DKK",
+            ],
+            {place("3640"): (20000, 10000), place("3640", "I25"): (0, 10000)},
+        ),
+        (
+            "UPDATE entries SET posting_on = '2026-08-01' WHERE id = {row}",
+            ["it was exported for 2026-10-10, and the books have it on 2026-08-01"],
+            {
+                place("3640"): (20000, 10000),
+                place("5820"): (-20000, -10000),
+                place("3640", period="2026-08"): (0, 10000),
+                place("5820", period="2026-08"): (0, -10000),
+            },
+        ),
+        (
+            "UPDATE documents SET currency = 'EUR' WHERE id = {row}",
+            [
+                "account 3640: exported 100.00 DKK, in the books 0.00 DKK",
+                "account 3640: exported 0.00 EUR, in the books 100.00 EUR",
+                "account 5820: exported -100.00 DKK, in the books 0.00 DKK",
+                "account 5820: exported 0.00 EUR, in the books -100.00 EUR",
+            ],
+            {
+                place("3640"): (20000, 10000),
+                place("5820"): (-20000, -10000),
+                Place("2026-10", "EUR", "3640", ""): (0, 10000),
+                Place("2026-10", "EUR", "5820", ""): (0, -10000),
+            },
+        ),
+        (
+            "UPDATE entries SET content_hash = 'changed' WHERE id = {row}",
+            ["{number} is in the books with other content than was exported"],
+            {},
+        ),
     ],
+    ids=["amount", "account", "tax code", "day", "currency", "hash"],
 )
 def test_an_entry_that_was_altered_in_the_books_is_named_with_what_differs(
-    stage: Stage, statement: str, told: str
+    stage: Stage, statement: str, told: list[str], sums: dict[Place, tuple[int, int]]
 ) -> None:
-    """Amount, account, tax code, day or hash."""
-    (entry,) = stage.add({})
+    """It alone of two, with all that differs and nothing else, and the sums differ by that."""
+    _, entry = stage.add(ON, ON)
     job = exported(stage)
-    tampered(stage, statement)
+    number, row = numbered(stage, entry)
+    tampered(stage, statement.format(row=row))
     found = tied_out(stage, job)
-    assert [(one.entry_id, one.kind) for one in found.differences] == [(entry, Kind.ALTERED)]
-    assert told in found.differences[0].text
+    assert found.differences == [Difference(entry, Kind.ALTERED, number, "; ".join(told).format(number=number))]
+    assert differing(found) == sums
     assert not found.ties_out
 
 
 def test_what_this_job_booked_and_pleo_has_as_failed_is_extra(stage: Stage) -> None:
-    """A draft that the books did not let us post is in the books, and its item failed."""
-    (entry,) = stage.add({})
-    change_book(stage, "CREATE TRIGGER no_posting BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'NOT_TODAY'); END")
+    """Its period was closed before it could be posted, so it is in the books as a draft, and its item failed."""
+    entry, _ = stage.add({"date": "2026-09-10T12:00:00Z"}, ON)
+    change_book(
+        stage,
+        "CREATE TRIGGER closing AFTER INSERT ON entries WHEN NEW.posting_on = '2026-09-10'"
+        " BEGIN INSERT INTO closed_periods VALUES (NEW.posting_on, NEW.posting_on); END",
+    )
     job = exported(stage)
-    assert stage.outcomes()[entry]["status"] == "failed"
+    assert sorted(one["status"] for one in stage.outcomes().values()) == ["failed", "successful"]
     found = tied_out(stage, job)
-    assert [(one.entry_id, one.kind) for one in found.differences] == [(entry, Kind.EXTRA)]
-    assert max(one.difference_minor for one in found.sums) == 10000
+    number, _ = numbered(stage, entry)
+    told = f"{number} is in the books, and Pleo has the item as failed"
+    assert found.differences == [Difference(entry, Kind.EXTRA, number, told)]
+    assert differing(found) == {
+        place("3640", period="2026-09"): (0, 10000),
+        place("5820", period="2026-09"): (0, -10000),
+    }
+    assert (found.compared, found.ties_out) == (1, False)
 
 
 def test_an_entry_that_failed_and_was_booked_by_a_later_job_is_not_extra(stage: Stage) -> None:

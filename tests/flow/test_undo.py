@@ -2,51 +2,25 @@
 
 import asyncio
 import json
-import signal
+import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from tallybook import app, undo
-from tallybook.undo import NotUndone, Undoing, Undone
+from tallybook import app
+from tallybook.undo import NotUndone
 from tallybook.workplace import AlreadyRunning
 from tests.flow.command import Command, Ended, assert_accepted
 from tests.flow.conftest import Stage
-from tests.flow.test_import_files import hands_over
 from tests.flow.test_posting_journal import DELETED, change_book
 from tests.flow.test_tie_out import exported, tampered, tied_out
+from tests.flow.undoing import killed, looked, rows, undone
 from tests.postings.test_killed import change, cost
 
-
-def looked(stage: Stage, target: str, on: date | None = None) -> dict[str, Undoing]:
-    """What undoing would do, by entry id."""
-
-    async def look() -> list[Undoing]:
-        async with app.onlooker(stage.settings(), clock=stage.clock) as company:
-            return await undo.look(company, target, on=on)
-
-    return {each.entry_id: each for each in asyncio.run(look())}
-
-
-def undone(stage: Stage, target: str, on: date | None = None) -> dict[str, Undone]:
-    """Undo what may be, as somebody who agrees to everything; by entry id."""
-    agreed = {each.reversal.key for each in looked(stage, target, on).values() if each.reversal is not None}
-
-    async def undo_it() -> list[Undone]:
-        async with app.company(stage.settings(), clock=stage.clock) as company:
-            return await undo.undo(company, target, agreed, on=on)
-
-    return {each.entry_id: each for each in asyncio.run(undo_it())}
-
-
-def rows(stage: Stage) -> list[tuple[str, str]]:
-    """State and day of every entry in the book, by number."""
-    with closing(sqlite3.connect(stage.place.book)) as book:
-        return book.execute("SELECT state, posting_on FROM entries ORDER BY number").fetchall()
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_job_is_undone_to_nothing_and_both_entries_name_each_other(stage: Stage) -> None:
@@ -110,40 +84,6 @@ def test_what_is_undone_is_not_undone_again(stage: Stage) -> None:
     assert len(rows(stage)) == 2
 
 
-KILLED = """
-import asyncio, os, signal, sys
-from pathlib import Path
-from tallybook import app, settings, undo
-from tallybook.engine.guard import GuardedBooks
-from tallybook.postings.journal import Journal
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-point, config, job = sys.argv[1:]
-room, name = {"claim": (Journal, "claim"), "reverse": (GuardedBooks, "reverse"),
-              "note": (Journal, "write"), "post": (GuardedBooks, "post")}[point.split()[1]]
-made = getattr(room, name)
-
-async def dying(self, *args):
-    if point.startswith("before"):
-        die()
-    await made(self, *args)
-    die()
-
-setattr(room, name, dying)
-
-async def main():
-    chosen = settings.load(Path(config), {})
-    async with app.onlooker(chosen) as company:
-        agreed = {each.reversal.key for each in await undo.look(company, job)}
-    async with app.company(chosen) as company:
-        await undo.undo(company, job, agreed)
-
-asyncio.run(main())
-"""
-
-
 @pytest.mark.parametrize(
     "point", ["before claim", "after claim", "after reverse", "after note", "before post", "after post"]
 )
@@ -151,14 +91,7 @@ def test_an_undo_that_is_killed_anywhere_is_finished_once(stage: Stage, point: s
     """One reversal for each entry, posted like what it takes back."""
     entries = stage.add({}, {})
     job = exported(stage)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, point, stage.place.config, job],
-        check=False,
-        timeout=60,
-        cwd=stage.folder,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed(stage, point, job)
     done = undone(stage, job)
     assert {each.reversed_by for each in done.values()} == {"000003", "000004"}
     assert [state for state, _ in rows(stage)] == ["posted"] * 4
@@ -194,18 +127,6 @@ def test_what_was_altered_in_the_books_is_left_alone_with_what_differs(stage: St
     assert "altered in the books since it was written: account 3110" in (looked(stage, job)[entry].refusal or "")
     assert undone(stage, job)[entry].problem
     assert len(rows(stage)) == 1
-
-
-def test_what_a_person_said_is_booked_is_left_to_that_person(stage: Stage) -> None:
-    """By job and by entry, under the number that was given."""
-    stage.changes = {"books": {"posting": "draft"}}
-    (entry,) = stage.add({})
-    exported(stage)
-    change_book(stage, DELETED)
-    assert Command(stage.folder)("uncertain", "settle", entry, "--booked", "M-17", "--yes").code == 0
-    for target in (exported(stage, entry), entry):
-        found = looked(stage, target)[entry]
-        assert (found.number, "booked by hand" in (found.refusal or "")) == ("M-17", True)
 
 
 def test_where_everything_is_refused_nothing_is_opened_for_writing(stage: Stage) -> None:
@@ -249,14 +170,6 @@ def test_the_day_of_a_reversal_is_an_open_one_and_not_before_the_entry(stage: St
     assert rows(stage)[-1] == ("posted", "2026-10-05")
 
 
-def test_what_was_handed_over_in_import_files_is_left_alone(stage: Stage) -> None:
-    """It is named in which files it went."""
-    (entry,) = stage.add({})
-    hands_over(stage)
-    job = exported(stage)
-    assert "handed over in the csv files number 1" in (looked(stage, job)[entry].refusal or "")
-
-
 def test_a_job_that_has_not_ended_is_not_undone(stage: Stage) -> None:
     """Its export may be writing."""
     stage.add({})
@@ -278,6 +191,31 @@ def test_undo_asks_before_it_writes_and_without_a_terminal_it_wants_yes(stage: S
     assert (again.code, "undone already, by 000002" in again.told) == (0, True)
     shown = tallybook("items", job)
     assert "undone: 000002 takes back" in shown.told
+
+
+def test_books_that_cannot_reverse_are_named_and_nothing_is_asked(stage: Stage) -> None:
+    """One sentence and exit code 1, whatever is asked for; a stranger's adapter, whose books need not even answer."""
+    stage.changes = {
+        "books": {"adapter": "remote", "remote": {"url": stage.url, "safety": "key", "timeout_s": 1, "batch_size": 10}}
+    }
+    stage.settings()
+    package = stage.folder / "site" / "remote_books-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: remote-books\nVersion: 1.0\n", encoding="utf-8")
+    named = "[tallybook.adapters]\nremote = tests.faults.books_adapter:ADAPTER\n"
+    (package / "entry_points.txt").write_text(named, encoding="utf-8")
+    calls = len(stage.journal())
+    for options in ([], ["--yes", "--json"]):
+        ended = Command(stage.folder)(
+            *("undo", "0b0c5f0e-7f5e-4c59-9e0e-1f5a5b1c2d3e", "--config", stage.folder / "changed.toml", *options),
+            PYTHONPATH=os.pathsep.join([str(package.parent), str(ROOT)]),
+        )
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.told == (
+            "These books (remote:) cannot reverse entries for us, so nothing was undone; reverse the entries there by "
+            "hand"
+        )
+    assert len(stage.journal()) == calls
 
 
 def test_undo_is_refused_beside_an_export_of_the_company(stage: Stage) -> None:

@@ -78,6 +78,14 @@ class DyingBooks:
             self.death.here("reversed")
         return answers
 
+    async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
+        assert isinstance(self.books, Book)
+        return await self.books.rehearse(entries)
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        assert isinstance(self.books, Book)
+        return await self.books.rehearse_reversals(reversals)
+
 
 async def export(config: Path, kind: str, point: str = "") -> list[JobReport]:
     """Export what is pending with the embedded book ("book") or a daybook beside it ("daybook")."""

@@ -12,9 +12,9 @@ from tallybook.accounting.errors import AccountingTimeout
 from tallybook.accounting.system import Refused
 from tallybook.clock import SystemClock
 from tallybook.postings.journal import Journal
-from tallybook.postings.posting import JournalState
+from tallybook.postings.posting import Booking, JournalState
 from tallybook.postings.settling import settle
-from tallybook.postings.writing import Booking, EntryWriter
+from tallybook.postings.writing import EntryWriter
 from tests.postings.daybook import Daybook
 
 KEY = EntryKey("3f2b8a52-6c1d-4a11-9c40-0a5ad5a1f001", "00000001-0000-4000-8000-000000000000")

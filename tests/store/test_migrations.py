@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -13,9 +17,10 @@ from alembic.script import ScriptDirectory
 
 from tallybook.engine.presence import present
 from tallybook.errors import SettingsError
-from tallybook.store import database
+from tallybook.store import database, tables
 from tallybook.store.errors import DatabaseInUse, DatabaseUnusable
 from tallybook.store.tables import metadata
+from tests.engine import postgres
 
 
 def test_the_newest_migration_is_the_one_the_start_looks_for() -> None:
@@ -40,6 +45,43 @@ def test_migrating_an_empty_database_makes_the_tables_as_the_code_has_them(tmp_p
             assert set(sa.inspect(connection).get_table_names()) == {*metadata.tables, "tallybook_migrations"}
     finally:
         connections.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def of_the_last_release(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[database.Database, sa.Engine]]:
+    """A database as the migration before the newest left it, with an item of a job in its history."""
+    with postgres.running() if request.param == "postgresql" else nullcontext() as server:
+        here = database.Database(server.database() if server else f"sqlite:///{tmp_path}/one.sqlite")
+        if not here.shared:
+            here.prepare_file()
+        connections = here.connect()
+        try:
+            with connections.connect() as connection:
+                config = Config(attributes={"connection": connection, "version_table": "tallybook_migrations"})
+                config.set_main_option("script_location", "tallybook.store:migrations")
+                command.upgrade(config, "0006")
+                at = datetime(2026, 11, 1, tzinfo=UTC)
+                row = {"job_id": "job", "entry_id": "entry", "at": at, "planned": "[]"}
+                connection.execute(sa.insert(tables.job_history_item), [row])
+                connection.commit()
+            yield here, connections
+        finally:
+            connections.dispose()
+
+
+def test_a_database_of_the_last_release_is_brought_up_to_date_with_what_is_in_it(
+    of_the_last_release: tuple[database.Database, sa.Engine],
+) -> None:
+    """On both databases: the tables are the code's, the row is kept, and what was not kept of it is not known."""
+    here, connections = of_the_last_release
+    database.bring_up_to_date(here, connections)
+    with connections.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "tallybook_migrations"})
+        assert compare_metadata(context, metadata) == []
+        (row,) = connection.execute(sa.select(tables.job_history_item))
+    assert (row.entry_id, row.planned, row.receipts) == ("entry", "[]", None)
 
 
 def test_a_database_of_a_newer_release_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -173,19 +173,25 @@ class HeldLine:
     currency: str
     amount_minor: int
     tax_code: str | None = None
+    dimensions: tuple[Dimension, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """What the books hold of an entry now, the lines of all its documents together.
 
-    Without `tells_tax_codes` no line has a tax code, though the books may reckon with one.
+    Without `tells_tax_codes` no line has a tax code, though the books may reckon with one; likewise dimensions.
+    `vendors` are the codes of its documents' vendors, `receipts` counts the files that were attached under a position
+    of the source and are there still; None: the books do not say.
     """
 
     key: EntryKey
     posting_on: date
     lines: tuple[HeldLine, ...]
     tells_tax_codes: bool = True
+    tells_dimensions: bool = False
+    vendors: frozenset[str] | None = None
+    receipts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

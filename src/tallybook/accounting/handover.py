@@ -10,7 +10,13 @@ from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from tallybook.accounting.entry import Attachment, Entry, EntryKey, Recorded
-from tallybook.accounting.system import AccountingSystem, ReadableSystem, Refused, RehearsingSystem, ReversingSystem
+from tallybook.accounting.system import (
+    AccountingSystem,
+    ReadableSystem,
+    Refused,
+    RehearsingReversals,
+    RehearsingSystem,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ class HandOvers(Protocol):
     async def assign(self, company_id: str, job_id: str, at: datetime, period_of: Callable[[date], Period]) -> None:
         """Put every waiting entry of a company into a new set, one for each period; `period_of` a posting date.
 
+        An entry and its reversal go together: neither goes while the other is in the ledger and was never let wait.
+
         Repeat: safe; an entry that is in a set waits no longer.
         """
 
@@ -129,7 +137,7 @@ class HandOvers(Protocol):
 
 
 @runtime_checkable
-class Ledger(ReversingSystem, RehearsingSystem, ReadableSystem, Protocol):
+class Ledger(RehearsingSystem, RehearsingReversals, ReadableSystem, Protocol):
     """Books that can give entries back and keep account of what was handed over; the embedded book is one."""
 
     def hand_overs(self, system: str) -> HandOvers:

@@ -24,6 +24,7 @@ class Capabilities:
     reversals: bool = False  # True: it is a `ReversingSystem`
     hands_over: bool = False  # True: it is a `HandsOver` (handover.py)
     rehearses: bool = False  # True: it is a `RehearsingSystem`
+    rehearses_reversals: bool = False  # True: it is a `RehearsingReversals`
     reads_back: bool = False  # True: it is a `ReadableSystem`
     identity: str = ""  # which books these are, of all the adapter could write to: the same after a restart, no secret
 
@@ -170,6 +171,16 @@ class RehearsingSystem(AccountingSystem, Protocol):
 
     async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
         """Say which of these entries `record` would refuse as things are now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+
+
+class RehearsingReversals(ReversingSystem, Protocol):
+    """Books that say beforehand which reversals they would refuse: no entry is taken back by a correction in vain."""
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        """Say which of these reversals `reverse` would refuse as things are now, and why; writes nothing.
 
         Repeat: safe.
         """

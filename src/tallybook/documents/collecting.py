@@ -68,10 +68,11 @@ async def collect(
 async def _fetched(
     file: FileToFetch, folder: Path, entry_id: str, receipts: ReceiptDownloader, links: FreshLinks
 ) -> Receipt:
+    name = f"receipt {file.position} of {entry_id}"
     try:
-        return await receipts.fetch(file.url, folder)
+        return await receipts.fetch(file.url, folder, name=name)
     except ReceiptLinkExpired:
         url = await links.link(entry_id, file.position, file.declared_size_bytes)
         if url is None:
             raise
-    return await receipts.fetch(url, folder)
+    return await receipts.fetch(url, folder, name=name)

@@ -25,6 +25,7 @@ from tallybook.engine.presence import Presence
 from tallybook.engine.runs import Job, created_at_of, rank_of, turn_of
 from tallybook.errors import TallybookError
 from tallybook.outcome import JobReport
+from tallybook.steps.step1_detect_and_start import PAUSED
 from tallybook.store.database import migrated
 from tallybook.telemetry import logs, metrics, traces
 from tallybook.workflow import Checkpoint, JobInterrupted, Json
@@ -35,6 +36,7 @@ VERSION = "exports-1"
 QUEUE = "exports"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _TIDY_EVERY_S = 6 * 3600.0
+HELD = "held by a pause"
 STARTS_MAX = 50  # a run that kills its process this often is given up; its job gets a new one
 _STORED_TIME_SLACK_MS = 2000  # on SQLite times are stored to the second
 _BY_HAND_PAUSE_S = 5.0  # between looks whether a `tallybook run` has given the lane back
@@ -73,7 +75,7 @@ class Pace:
     takeover_s: float = 2.0
     pauses_s: Sequence[float] = (5, 10, 20, 40, 80, 160, *[300] * 11)
     companies_at_once: int = 20  # per process
-    grace_s: float = 8.0  # what a page gets to finish when the process is asked to stop
+    grace_s: float = 7.0  # what a page gets to finish when asked to stop: the end of all else takes up to two more
 
 
 @dataclass(slots=True)
@@ -97,8 +99,8 @@ class Engine:
     async def enqueue(self, job: Job, *, unfinished_at: datetime) -> bool:
         """Put a job that Pleo showed unfinished at `unfinished_at` into its company's lane; False: there was no need.
 
-        A job whose last run waits or runs needs none. A job whose last run had ended by then (given up, broken, or
-        cancelled) gets the next turn, so that none stays without its final event.
+        A job whose last run waits or runs needs none. A job whose last run had ended by then (given up, broken,
+        cancelled, or held by a pause) gets the next turn, so that none stays without its final event.
 
         Repeat: safe, also from many processes at once: the same job gets one run.
         """
@@ -107,10 +109,15 @@ class Engine:
         if last is None:
             await self._submit(job, 0, job.age_rank)
             return True
-        ended_ms = (last.completed_at or last.updated_at or 0) + _STORED_TIME_SLACK_MS
-        if last.status not in ENDED or ended_ms > unfinished_at.timestamp() * 1000:
+        if last.status not in ENDED:
             return False
-        log.warning("job_without_end", job_id=job.id, last_run=last.workflow_id, last_status=last.status)
+        ended_ms = (last.completed_at or last.updated_at or 0) + _STORED_TIME_SLACK_MS
+        if await _was_held(last):  # it did nothing, so whatever Pleo shows is still so
+            log.info("job_no_longer_held", job_id=job.id, last_run=last.workflow_id)
+        elif ended_ms > unfinished_at.timestamp() * 1000:
+            return False
+        else:
+            log.warning("job_without_end", job_id=job.id, last_run=last.workflow_id, last_status=last.status)
         await self._submit(job, turn_of(last.workflow_id) + 1, job.age_rank)
         return True
 
@@ -199,7 +206,7 @@ class Engine:
             with traces.span("export job", job_id=job.id, company_id=job.company_id, run=name):
                 report = await self.export(job.id, job.company_id, partial(self._checkpoint, job, name))
             event = report.event.event.value if report.event else None
-            outcome = event or "without us"
+            outcome = event or (HELD if report.note == PAUSED else "without us")
             self.left.discard(job.id)
         except JobInterrupted as interrupted:
             why = logs.reason(interrupted)
@@ -302,6 +309,14 @@ async def _export_job(job_id: str, company_id: str, created_at_ms: int) -> Json:
         raise RunBroken("the engine is not launched")
     created_at = datetime.fromtimestamp(created_at_ms / 1000, UTC)
     return await _launched._run(Job(job_id, company_id, created_at))  # noqa: SLF001 - the body of our own workflow
+
+
+async def _was_held(run: WorkflowStatus) -> bool:
+    """Whether a run ended before it began its job, since the company was paused."""
+    if run.status != "SUCCESS":
+        return False
+    (ended,) = await DBOS.list_workflows_async(workflow_ids=[run.workflow_id], load_input=False)
+    return bool(ended.output == {"ended": HELD})
 
 
 async def _settled(name: str, step: Callable[[], Awaitable[Json]]) -> Json:

@@ -13,6 +13,7 @@ from tallybook.accounting.system import (
     ReadableSystem,
     ReferenceData,
     Refused,
+    RehearsingReversals,
     RehearsingSystem,
     ReversingSystem,
 )
@@ -79,6 +80,11 @@ class GuardedBooks:
         """Say what would be refused; only for books whose capabilities say so. Repeat: safe."""
         with _counted("rehearse"):
             return await cast("RehearsingSystem", self._books).rehearse(entries)
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        """Say which would be refused; only for books whose capabilities say so. Repeat: safe."""
+        with _counted("rehearse_reversals"):
+            return await cast("RehearsingReversals", self._books).rehearse_reversals(reversals)
 
     async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
         """Read what the books hold; only for books whose capabilities say so. Repeat: safe."""

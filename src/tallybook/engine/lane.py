@@ -46,14 +46,16 @@ async def take_by_hand(presence: Presence, company_id: str) -> None:
 
     Repeat: safe.
     Raises:
-        DatabaseInUse: a worker is exporting for the company, or another `tallybook run` is.
+        DatabaseInUse: a worker is exporting for the company, or another `tallybook run` or `undo` is at work for it.
     """
     holder = await asyncio.to_thread(_take_by_hand, presence, company_id)
     if holder == presence.worker:
         return
-    who = f"another `tallybook run` ({holder.removeprefix(BY_HAND)})" if is_by_hand(holder) else "`tallybook serve`"
+    who = "`tallybook serve` is exporting"
+    if is_by_hand(holder):
+        who = f"another `tallybook run` or `undo` ({holder.removeprefix(BY_HAND)}) is at work"
     raise DatabaseInUse(
-        f"{who} is exporting for company {company_id} from {presence.database.shown}; what waits is exported next, "
+        f"{who} for company {company_id} from {presence.database.shown}; what waits is exported next, "
         "or run again when that has ended"
     )
 

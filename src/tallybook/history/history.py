@@ -186,4 +186,4 @@ def _document(said: Row) -> PlannedDocument:
         PlannedLine(account, amount_minor, role, tax_code, tuple((group, code) for group, code in dimensions))
         for account, amount_minor, role, tax_code, dimensions in said["lines"]
     )
-    return PlannedDocument(said["kind"], said["currency"], said["on"], tuple(lines))
+    return PlannedDocument(said["kind"], said["currency"], said["on"], tuple(lines), said.get("vendor"))

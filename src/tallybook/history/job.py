@@ -108,7 +108,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt at a call to Pleo, or one call to the books; `status` is HTTP's, `error` a class."""
+    """One attempt at a call to Pleo or at a download of a receipt, or one call to the books.
+
+    `status` is HTTP's, `error` a class.
+    """
 
     number: int
     run_at: datetime
@@ -135,19 +138,24 @@ class PlannedLine:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDocument:
-    """One balanced document of an entry, as it was to be recorded."""
+    """One balanced document of an entry, as it was to be recorded.
+
+    `vendor` is the vendor's code in the books, empty without one; None: an older release did not keep it.
+    """
 
     kind: str
     currency: str
     posting_on: str
     lines: Sequence[PlannedLine]
+    vendor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """What Pleo acknowledged of one item. `reason` None: it is in the books, under `external_id`.
 
-    `documents` are empty where nothing was planned: it failed before, or was in the books already.
+    `documents` are empty where nothing was planned: it failed before, or was in the books already. `receipts` counts
+    those that were with it in the books then; None where nothing was planned, or an older release did not keep it.
     """
 
     entry_id: str
@@ -157,6 +165,7 @@ class Item:
     external_url: str | None
     pleo_url: str | None
     documents: Sequence[PlannedDocument]
+    receipts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tallybook.history.job import State
 from tallybook.store.tables import job_history, job_history_call, job_history_item, job_history_step
 
 CALLS_LISTED_MAX: Final = 1000  # of a job; of those that follow, only failures, until twice as many are listed
+RECEIPTS_LISTED_MAX: Final = CALLS_LISTED_MAX // 2  # beyond, only those that failed: there are calls of more moment
 _KNOWN_LATER: Final = ("expires_at", "items", "successful", "failed", "page")  # not yet when a run begins
 _DELETED_AT_ONCE: Final = 1000
 _INTEGER_MAX: Final = 2**31 - 1
@@ -133,7 +134,8 @@ def _upsert_items(insert: Callable[[sa.Table], Any]) -> Any:
     new = insert(job_history_item)
     keys = ("job_id", "entry_id")
     changes = {column.name: new.excluded[column.name] for column in job_history_item.c if column.name not in keys}
-    changes["planned"] = sa.func.coalesce(new.excluded.planned, job_history_item.c.planned)
+    for name in ("planned", "receipts"):
+        changes[name] = sa.func.coalesce(new.excluded[name], job_history_item.c[name])
     return new.on_conflict_do_update(index_elements=list(keys), set_=changes)
 
 
@@ -145,7 +147,8 @@ def _listed(connection: sa.Connection, calls: Sequence[Row], listed: dict[str, i
         if job_id not in listed:
             there = sa.select(sa.func.count()).where(job_history_call.c.job_id == job_id)
             listed[job_id] = connection.scalar(there) or 0
-        if listed[job_id] < CALLS_LISTED_MAX * (2 if row["error"] else 1):
+        listed_max = RECEIPTS_LISTED_MAX if row["system"] == "receipts" else CALLS_LISTED_MAX
+        if listed[job_id] < (2 * CALLS_LISTED_MAX if row["error"] else listed_max):
             listed[job_id] += 1
             chosen.append(row)
     return chosen
@@ -157,13 +160,14 @@ def _item(row: Row) -> Row:
 
 
 def _json(entry: Entry) -> str:
-    """Codes and amounts of an entry's documents; none of its texts, no vendor, and nothing of its details."""
+    """Codes and amounts of an entry's documents; none of its texts, no vendor's name, and nothing of its details."""
     return json.dumps(
         [
             {
                 "kind": document.kind,
                 "currency": document.currency,
                 "on": entry.posting_on.isoformat(),
+                "vendor": document.vendor or "",
                 "lines": [
                     [
                         line.account,

@@ -51,6 +51,8 @@ class ItemResult(Protocol):
     def external_url(self) -> str | None: ...  # noqa: D102
     @property
     def reason(self) -> object: ...  # noqa: D102
+    @property
+    def receipts(self) -> int: ...  # noqa: D102
 
 
 _at_hand: ContextVar["JobRecording | None"] = ContextVar("job_recording", default=None)
@@ -139,7 +141,8 @@ class JobRecording:
                 "external_id": _short(each.external_id),
                 "external_url": _link(each.external_url),
                 "pleo_url": source_url(self._links.get(each.entry_id, {})),
-                "planned": self._planned.get(each.entry_id),
+                "planned": (planned := self._planned.get(each.entry_id)),
+                "receipts": None if planned is None else each.receipts,
             }
             for each in results
         ]
@@ -148,7 +151,7 @@ class JobRecording:
     def called(
         self, system: str, operation: str, *, status: int | None, attempt: int, took_s: float, error: str | None
     ) -> None:
-        """Say that Pleo or the books were called, and how it ended."""
+        """Say that Pleo, its files or the books were called, and how it ended."""
         if self._recorder is None:
             return
         step = self._at_step
@@ -215,9 +218,18 @@ class JobRecording:
 
 def pleo_called(call: CallRecord) -> None:
     """Tell the recording at hand, if any, of an attempt at a call to Pleo."""
+    _called("pleo", call)
+
+
+def receipt_called(call: CallRecord) -> None:
+    """Tell the recording at hand, if any, of an attempt at a download of a receipt."""
+    _called("receipts", call)
+
+
+def _called(system: str, call: CallRecord) -> None:
     if (at_hand := _at_hand.get()) is not None:
         at_hand.called(
-            "pleo",
+            system,
             call.operation,
             status=call.status,
             attempt=call.attempt,

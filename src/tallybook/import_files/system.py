@@ -123,20 +123,29 @@ class FileBooks:
 
         Repeat: as `record`.
         """
+        refused = await self._refused_reversals(reversals)
+        made = iter(await self._book.reverse([each for each in reversals if each.key not in refused]))
+        return [refused.get(each.key) or next(made) for each in reversals]
+
+    async def _refused_reversals(self, reversals: Sequence[Reversal]) -> dict[EntryKey, Refused]:
         originals = {each.entry.key: each.entry for each in await self.hand_overs.booked([r.of.key for r in reversals])}
-        refused = {
+        return {
             each.key: refusal
             for each in reversals
             if (original := originals.get(each.of.key)) is not None
             and (refusal := self._refusal(reversed_entry(original, each))) is not None
         }
-        made = iter(await self._book.reverse([each for each in reversals if each.key not in refused]))
-        return [refused.get(each.key) or next(made) for each in reversals]
 
     async def rehearse(self, entries: Sequence[Entry]) -> Sequence[Refused]:
         """Say what the import file could not hold, and what the book would refuse. Repeat: safe."""
         refused = {entry.key: refusal for entry in entries if (refusal := self._refusal(entry)) is not None}
         return [*refused.values(), *await self._book.rehearse([e for e in entries if e.key not in refused])]
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        """Say which reversals the import file could not hold, or the book would refuse. Repeat: safe."""
+        refused = await self._refused_reversals(reversals)
+        asked = [each for each in reversals if each.key not in refused]
+        return [*refused.values(), *await self._book.rehearse_reversals(asked)]
 
     async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
         """Read what the book holds. Repeat: safe."""

@@ -17,7 +17,7 @@ import os
 import re
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -29,10 +29,17 @@ import httpcore
 from tallybook import __version__
 from tallybook.clock import Clock
 from tallybook.pleo.bodies import BodyTooLarge, BodyUndecodable, unpacked
-from tallybook.pleo.errors import ReceiptLinkExpired, ReceiptLinkRefused, ReceiptTooLarge, ReceiptUnavailable
+from tallybook.pleo.errors import (
+    ReceiptError,
+    ReceiptLinkExpired,
+    ReceiptLinkRefused,
+    ReceiptTooLarge,
+    ReceiptUnavailable,
+)
 from tallybook.pleo.receipt_links import CheckedBackend, Link, LinkRules
 from tallybook.pleo.receipt_types import receipt_type
 from tallybook.pleo.retry import RetryPolicy, Timeouts, retry_after_s
+from tallybook.pleo.transport import CallRecord
 
 SIZE_BYTES_MAX = 30 * 1024 * 1024  # Pleo guide "Transfer attachments": 30 MB a file
 REDIRECTS_MAX = 3  # ours
@@ -72,7 +79,10 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Part:
-    """What has arrived of a file. With an `etag` the rest may be asked for; `total_bytes` was announced with it."""
+    """What has arrived of a file, and the last answer's `status`.
+
+    With an `etag` the rest may be asked for; `total_bytes` was announced with it.
+    """
 
     file: BinaryIO
     path: Path
@@ -80,6 +90,7 @@ class _Part:
     size_bytes: int = 0
     etag: str | None = None
     total_bytes: int = 0
+    status: int | None = None
 
     def begin(self, headers: dict[str, str]) -> None:
         """Forget what has arrived, and note whether the answer that follows could be continued."""
@@ -117,7 +128,7 @@ class ReceiptDownloader:
 
     `allowed_hosts` and `insecure_hosts` list "host", "host:port" or "*.domain" (its subdomains, not itself); without a
     port the scheme's own is meant. Insecure hosts are allowed too, and may use http and private addresses.
-    No proxy is used: it would look names up where they cannot be checked.
+    No proxy is used: it would look names up where they cannot be checked. `observer` is told of every attempt.
     """
 
     def __init__(
@@ -132,6 +143,7 @@ class ReceiptDownloader:
         retry: RetryPolicy = RetryPolicy(attempts=3),  # noqa: B008 - frozen
         ssl_context: ssl.SSLContext | None = None,
         at_once: int = 8,
+        observer: Callable[[CallRecord], None] = lambda _: None,
     ) -> None:
         self._rules = LinkRules(allowed_hosts, insecure_hosts)
         self._clock = clock
@@ -139,6 +151,7 @@ class ReceiptDownloader:
         self._size_bytes_max = size_bytes_max
         self._timeouts = timeouts
         self._retry = retry
+        self._observer = observer
         tls = ssl_context or httpcore.default_ssl_context()
         # A pool for each download under way: one pool for all looks at every connection at every request.
         self._pools = [
@@ -169,10 +182,11 @@ class ReceiptDownloader:
         for pool in self._pools:
             await pool.aclose()
 
-    async def fetch(self, url: str, directory: Path) -> Receipt:
+    async def fetch(self, url: str, directory: Path, *, name: str = "receipt") -> Receipt:
         """Download one receipt into an existing directory; a download that fails leaves no file there.
 
-        At most `at_once` downloads are under way; the others wait their turn, which counts towards no timeout.
+        At most `at_once` downloads are under way; the others wait their turn, which counts towards no timeout. The
+        observer is told `name` and the host: the rest of a link is a key to the file, and may name people.
 
         Repeat: safe; the same content gets the same name and replaces itself.
         Raises:
@@ -186,7 +200,7 @@ class ReceiptDownloader:
         pool = await self._free.get()
         try:
             async with asyncio.timeout(self._timeouts.whole_call_s):
-                return await self._repeatedly(pool, link, directory)
+                return await self._repeatedly(pool, link, directory, name)
         except TimeoutError:
             raise ReceiptUnavailable(
                 f"the receipt at {link.where} did not arrive within {self._timeouts.whole_call_s:g} s; try again later"
@@ -194,13 +208,14 @@ class ReceiptDownloader:
         finally:
             self._free.put_nowait(pool)
 
-    async def _repeatedly(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path) -> Receipt:
+    async def _repeatedly(self, pool: httpcore.AsyncConnectionPool, link: Link, directory: Path, name: str) -> Receipt:
         deadline_s = self._clock.monotonic_s() + self._timeouts.whole_call_s
         with _part_file(directory, link.where) as part:
             for attempt in range(1, self._retry.attempts + 1):
                 try:
-                    await self._once(pool, link, part)
-                    return await self._finished(part, directory, link.where)
+                    with self._told(f"{name} at {link.where}", attempt, part):
+                        await self._once(pool, link, part)
+                        return await self._finished(part, directory, link.where)
                 except _Again as again:
                     pause_s = self._retry.delay_s(attempt, self._random, again.after_s)
                     in_time = self._clock.monotonic_s() + pause_s < deadline_s
@@ -208,6 +223,23 @@ class ReceiptDownloader:
                         raise again.error from again.error.__cause__
                 await self._clock.sleep(pause_s)
         raise ReceiptUnavailable("a retry policy needs at least one attempt")
+
+    @contextlib.contextmanager
+    def _told(self, operation: str, attempt: int, part: _Part) -> Iterator[None]:
+        """Tell the observer of the attempt that is made inside, however it ends."""
+        began_s, error, part.status = self._clock.monotonic_s(), "cut off", None
+        try:
+            yield
+            error = ""
+        except _Again as again:
+            error = type(again.error).__name__
+            raise
+        except ReceiptError as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            took_s = self._clock.monotonic_s() - began_s
+            self._observer(CallRecord(operation, part.status, attempt, took_s, error or None))
 
     async def _finished(self, part: _Part, directory: Path, where: str) -> Receipt:
         try:
@@ -246,6 +278,7 @@ class ReceiptDownloader:
             if part.etag is not None:
                 rest = {"Range": f"bytes={part.size_bytes}-", "If-Range": part.etag}
             async with self._answer(pool, link, rest) as (response, headers):
+                part.status = response.status
                 if response.status == _OK:
                     part.begin(headers)
                     return await self._write(link, response, headers, part)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from tallybook.accounting.entry import EntryKey, PostingState, Recorded
+from tallybook.accounting.entry import Entry, EntryKey, PostingState, Recorded, Reversal
 
 
 class JournalState(StrEnum):
@@ -62,3 +62,19 @@ class Posting:
             content_hash=self.content_hash,
             external_url=self.external_url,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What is to be written for one entry: its newest version, and first, perhaps, the reversal of the one before.
+
+    `key` is the entry's identity; `entry.key` differs from it where an earlier version keeps that in the books.
+    `reversed_by` is the reversal of that version, where an earlier run recorded it; `reversed_draft`: it is a draft.
+    """
+
+    key: EntryKey
+    entry: Entry
+    posting: Posting | None = None  # as it was read
+    reversal: Reversal | None = None
+    reversed_by: Recorded | None = None
+    reversed_draft: bool = False

@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar, cast
 import structlog
 
 from tallybook.accounting.entry import (
-    Entry,
     EntryKey,
     PostingState,
     Recorded,
@@ -32,7 +31,8 @@ from tallybook.errors import TallybookError
 from tallybook.postings.errors import JournalUnusable
 from tallybook.postings.journal import Journal
 from tallybook.postings.judgement import Standing
-from tallybook.postings.posting import JournalState, Posting
+from tallybook.postings.posting import Booking, JournalState, Posting
+from tallybook.postings.rehearsing import refusals
 
 _Answer = TypeVar("_Answer")
 _Thing = TypeVar("_Thing")
@@ -49,22 +49,6 @@ class _Keyed(Protocol):
 _Written = TypeVar("_Written", bound=_Keyed)
 # Under the keys that were written: in the books, refused (not in the books), or lost (an AccountingError).
 Answers = dict[EntryKey, Recorded | TallybookError]
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """What is to be written for one entry: its newest version, and first, perhaps, the reversal of the one before.
-
-    `key` is the entry's identity; `entry.key` differs from it where an earlier version keeps that in the books.
-    `reversed_by` is the reversal of that version, where an earlier run recorded it; `reversed_draft`: it is a draft.
-    """
-
-    key: EntryKey
-    entry: Entry
-    posting: Posting | None = None  # as it was read
-    reversal: Reversal | None = None
-    reversed_by: Recorded | None = None
-    reversed_draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,22 +186,32 @@ class EntryWriter:
         intents = {each.key: self._intent(each) for each in group}
         await self.journal.claim(list(intents.values()))
         intents = {key: replace(intent, version=intent.version + 1) for key, intent in intents.items()}
-        reversals = [each.reversal for each in group if each.reversal is not None]
-        reversed_ = await self._write(reversals, lambda batch: cast("ReversingSystem", self.system).reverse(batch))
-        answers = {each.key: reversed_[each.reversal.key] for each in group if each.reversal is not None}
+        stuck: dict[EntryKey, TallybookError] = dict(await self._refused_beforehand(group))
+        reversals = {each.key: each.reversal for each in group if each.reversal is not None and each.key not in stuck}
+        reversed_ = await self._write(
+            list(reversals.values()), lambda batch: cast("ReversingSystem", self.system).reverse(batch)
+        )
+        answers = {key: reversed_[reversal.key] for key, reversal in reversals.items()}
         done.reversals.update({key: answer for key, answer in answers.items() if isinstance(answer, Recorded)})
-        stuck = {key: answer for key, answer in answers.items() if not isinstance(answer, Recorded)}
+        stuck |= {key: answer for key, answer in answers.items() if not isinstance(answer, Recorded)}
         written = await self._write([each.entry for each in group if each.key not in stuck], self.system.record)
         postings: list[Posting] = []
         for each in group:
             answer = done.answers[each.key] = stuck.get(each.key) or written[each.entry.key]
             posting = self._outcome(intents[each.key], answer)
             if each.reversal is not None and each.key in stuck and posting.state is JournalState.FAILED:
-                # The reversal was refused: the version before stands as it did.
+                # Nothing was reversed: the version before stands as it did.
                 before = replace(posting, replaces=each.posting.replaces if each.posting else None)
                 posting = self._posting(each.key, each.reversal.of.content_hash, before, each.reversal.of)
             postings.append(posting)
         return postings
+
+    async def _refused_beforehand(self, group: Sequence[Booking]) -> dict[EntryKey, EntryRefused]:
+        """Say which corrections would be refused: no version is taken back for one that would not be recorded."""
+        try:
+            return await refusals(self.system, self.clock, [each for each in group if each.reversal is not None])
+        except AccountingError:
+            return {}  # writing says it again, and knows what to do about it
 
     async def take_back(self, reversals: Mapping[EntryKey, tuple[Reversal, Posting]]) -> Answers:
         """Reverse entries for good, by identity, each with its posting as it was read; an answer for each identity.
@@ -271,6 +265,7 @@ class EntryWriter:
             external_url=reversal.external_url,
             recorded_at=reversal.recorded_at,
             replaces=entry.external_id,
+            settled=False,
             error=None,
         )
 

@@ -8,6 +8,7 @@ Source: Pleo guide "Accounting system processing workflow".
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -30,9 +31,8 @@ from tallybook.accounting.errors import AccountingError, AccountingTimeout, Entr
 from tallybook.accounting.handover import HandsOver
 from tallybook.accounting.system import Capabilities
 from tallybook.bookkeeping.attachments import files_missing, files_to_fetch
-from tallybook.bookkeeping.content_hash import content_hash
 from tallybook.bookkeeping.period import posting_day
-from tallybook.bookkeeping.plan import Books, FileToFetch, plan
+from tallybook.bookkeeping.plan import Books, FileToFetch, content_of, plan
 from tallybook.bookkeeping.rules import AttachmentRule, Rules
 from tallybook.clock import Clock
 from tallybook.documents.collecting import Collected, collect
@@ -44,8 +44,10 @@ from tallybook.pleo.models import ExportItem
 from tallybook.pleo.receipt_renewal import FreshLinks
 from tallybook.pleo.receipts import ReceiptDownloader
 from tallybook.postings.judgement import MAYBE_BOOKED, Link, Record, Standing, judge
-from tallybook.postings.writing import NO_ANSWER, Booking, EntryWriter, Found
+from tallybook.postings.posting import Booking
+from tallybook.postings.writing import NO_ANSWER, EntryWriter, Found
 from tallybook.settings import OnChanged
+from tallybook.telemetry.logs import told
 
 log = structlog.get_logger()
 _Entries = dict[EntryKey, Recorded]
@@ -64,6 +66,8 @@ class Prepared:
     found: dict[EntryKey, Found] = field(default_factory=dict)
     settled: dict[EntryKey, Recorded] = field(default_factory=dict)  # in the books by a person's word
     files: dict[EntryKey, list[Attachment]] = field(default_factory=dict)
+    attached: dict[EntryKey, int] = field(default_factory=dict)  # how many files entries have in the books, in the end
+    notes: dict[EntryKey, tuple[str, ...]] = field(default_factory=dict)  # a sentence on each thing left out
     results: list[ItemResult] = field(default_factory=list)  # failed before anything was written
 
     def fail(self, key: EntryKey, error: TallybookError) -> None:
@@ -118,6 +122,9 @@ class Recorder:
         Repeat: safe; writes nothing but files under `spool`.
         """
         prepared, wanted = await self.decide(items, self._folder(page))
+        for key, notes in prepared.notes.items():
+            for note in notes:
+                log.warning("left_out", entry_id=key.entry_id, what=note)
         await self._download(prepared, wanted, links)
         return prepared
 
@@ -159,7 +166,7 @@ class Recorder:
     def _judged(
         self, key: EntryKey, item: ExportItem, standing: Standing, today: date, prepared: Prepared
     ) -> tuple[FileToFetch, ...]:
-        verdict = judge(standing, content_hash(item), self.on_changed, self._system, self.writer.books)
+        verdict = judge(standing, content_of(item, self.rules), self.on_changed, self._system, self.writer.books)
         if isinstance(verdict, Record):
             return self._planned(key, item, standing, verdict, today, prepared)
         return self._linked(key, item, standing, verdict, prepared)
@@ -168,8 +175,7 @@ class Recorder:
         self, key: EntryKey, item: ExportItem, standing: Standing, verdict: Record, today: date, prepared: Prepared
     ) -> tuple[FileToFetch, ...]:
         planned = plan(item, self.rules, self.known, today=today)
-        for note in planned.notes:
-            log.warning("left_out", entry_id=item.accounting_entry_id, what=note)
+        prepared.notes[key] = planned.notes
         entry, reversal = planned.entry, None
         if (old := verdict.replaces) is not None:
             entry = replace(entry, key=replacement_key(old), replaces=old.external_id)
@@ -189,7 +195,7 @@ class Recorder:
             prepared.settled[key] = verdict.recorded
             return ()
         prepared.found[key] = Found(key, verdict.recorded, standing.posting, standing.reversal, standing.reversed_draft)
-        files, _ = files_to_fetch(item.files, self.rules)
+        files, prepared.notes[key] = files_to_fetch(item.files, self.rules)
         attached = {position for position, _ in verdict.recorded.attached}
         return files_missing(files, attached, self._system.attachments_per_entry_max)
 
@@ -251,7 +257,11 @@ class Recorder:
         finally:
             prepared.discard()
         done = recorded | prepared.settled
-        results = [successful(replace(entry, key=key)) for key, entry in done.items() if key not in {*of, *lost}]
+        results = [
+            successful(replace(entry, key=key), receipts=prepared.attached.get(key, 0))
+            for key, entry in done.items()
+            if key not in {*of, *lost}
+        ]
         return prepared.results + list(lost.values()) + results
 
     def _lost(self, key: EntryKey, error: TallybookError) -> ItemResult:
@@ -265,18 +275,23 @@ class Recorder:
             for key, entry in recorded.items()
         }
         errors: _Errors = {}
+        left_out: Counter[EntryKey] = Counter()
         if any(files.values()):
             attach = partial(self.writer.system.attach, [pair for pairs in files.values() for pair in pairs])
             try:
-                refused = {answer.key: answer.error for answer in await self.writer.patiently(attach)}
+                answers = await self.writer.patiently(attach)
             except AccountingError as error:
                 errors = {key: error for key, pairs in files.items() if pairs}
             else:
+                refused, left_out = {each.key: each.error for each in answers}, Counter(each.key for each in answers)
                 errors = {key: refused[entry.key] for key, entry in recorded.items() if entry.key in refused}
                 if self.rules.attachments is not AttachmentRule.REQUIRED:
                     for key, fault in errors.items():
-                        log.warning("left_out", entry_id=key.entry_id, what=str(fault))
+                        log.warning("left_out", entry_id=key.entry_id, what=told(fault))
                     errors = {}
+        for key, entry in recorded.items():
+            positions = {position for position, _ in entry.attached} | {file.position for _, file in files[key]}
+            prepared.attached[key] = len(positions) - left_out[entry.key]
         return {key: entry for key, entry in recorded.items() if key not in errors}, errors
 
     async def _post(self, recorded: _Entries, prepared: Prepared) -> tuple[_Entries, _Errors]:

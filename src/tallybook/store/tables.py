@@ -109,7 +109,7 @@ job_history_call = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # within the run
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("step", sa.Integer, nullable=False),
-    sa.Column("system", sa.Text, nullable=False),  # pleo or books
+    sa.Column("system", sa.Text, nullable=False),  # pleo, receipts or books
     sa.Column("operation", sa.Text, nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("attempt", sa.Integer, nullable=False),
@@ -128,6 +128,7 @@ job_history_item = sa.Table(
     sa.Column("external_url", sa.Text),
     sa.Column("pleo_url", sa.Text),  # of the export item in Pleo's web app
     sa.Column("planned", sa.Text),  # the documents that were to be recorded, as JSON of codes and amounts
+    sa.Column("receipts", sa.Integer),  # that were in the books with them
 )
 
 company_pause = sa.Table(

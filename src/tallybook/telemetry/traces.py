@@ -77,7 +77,7 @@ def _provider(endpoint: str) -> "TracerProvider":
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
         raise SettingsError(
-            ["telemetry.otlp_endpoint is set, but OpenTelemetry is not installed; pip install 'tallybook[otel]'"]
+            ["telemetry.otlp_endpoint is set without OpenTelemetry; in Tallybook's clone: pip install '.[otel]'"]
         ) from None
     logs.bridge("opentelemetry")
     ids = {"service.name": "tallybook", "service.version": __version__}

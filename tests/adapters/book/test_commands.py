@@ -210,4 +210,4 @@ def test_view_without_fava(book_path: Path, tmp_path: Path) -> None:
         check=False, capture_output=True, text=True, env={"PATH": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "fava is not installed; install it with: pip install 'tallybook[view]'\n"
+    assert done.stderr == "fava is not installed; in Tallybook's clone: pip install '.[view]'\n"

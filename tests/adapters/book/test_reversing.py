@@ -148,3 +148,22 @@ async def test_the_books_file_keeps_corrections(book: Book, stranger: sqlite3.Co
     ):
         with pytest.raises(sqlite3.IntegrityError, match=rule):
             stranger.execute(statement)
+
+
+async def test_what_reversing_would_refuse_is_said_beforehand(book: Book, book_path: Path, make: Any) -> None:
+    """Gone, taken back already, its account or its day closed: in the same words, and nothing is written."""
+    first, second, third, fourth = [await recorded(book, make.entry()) for _ in range(4)]
+    await reversed_(book, first)
+    again = replace(reversal(first), key=EntryKey(first.key.company_id, "another reversal"))
+    gone = replace(second, key=EntryKey(first.key.company_id, "gone"))
+    asked = [again, reversal(gone), reversal(third, date(2019, 1, 31)), reversal(fourth)]
+    with opened(book_path) as file, file.writing():
+        file.execute("INSERT INTO closed_periods VALUES ('2019-01-01', '2019-12-31')")
+    assert [each.key for each in await book.rehearse_reversals(asked)] == [each.key for each in asked[:3]]
+    assert await book.rehearse_reversals([reversal(second)]) == []
+    with opened(book_path) as file, file.writing():
+        file.execute("UPDATE accounts SET open = 0")
+    said = {each.key: str(each.error) for each in await book.rehearse_reversals(asked)}
+    done = {each.key: str(each.error) for each in await book.reverse(asked) if isinstance(each, Refused)}
+    assert said == done
+    assert len(said) == 4

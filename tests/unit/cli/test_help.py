@@ -19,21 +19,23 @@ PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
 def commands(group: Any = None, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every command by the words it is called with, groups that do something by themselves among them."""
+    """Every command and group by the words it is called with, `tallybook` itself among them."""
     if group is None:
         if not any(each.name == "book" for each in cli.app.registered_groups):
             cli._mount_adapter_commands()
         group = typer.main.get_command(cli.app)
+        yield "", group
     for name, command in group.commands.items():
         called = f"{above}{name}"
-        below = getattr(command, "commands", None)
-        if below is None or command.invoke_without_command:
-            yield called, command
-        if below is not None:
+        yield called, command
+        if hasattr(command, "commands"):
             yield from commands(command, f"{called} ")
 
 
 EVERY = dict(commands())
+CALLED = {
+    name for name, each in EVERY.items() if name and (not hasattr(each, "commands") or each.invoke_without_command)
+}
 
 
 def understood(command: Any, arguments: list[str]) -> None:
@@ -45,7 +47,7 @@ def understood(command: Any, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_command_has_examples_that_it_understands(name: str) -> None:
+def test_every_command_and_group_has_examples_that_it_understands(name: str) -> None:
     """They stand at the end of its --help, and each begins with the command itself."""
     lines = [line.strip() for line in (EVERY[name].epilog or "").splitlines() if line.startswith("  ")]
     assert lines, f"`tallybook {name} --help` has no examples"
@@ -67,7 +69,7 @@ def test_the_page_of_the_command_line_names_every_command_and_exit_code() -> Non
     """And no command that is not there."""
     page = PAGE.read_text(encoding="utf-8")
     table = set(re.findall(r"^\| `tallybook ([a-z -]+)[`\[A-Z]", page, flags=re.MULTILINE))
-    assert {name.strip() for name in table} == set(EVERY)
+    assert {name.strip() for name in table} == CALLED
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
     assert codes == {0, 1, 2, PLAN_DIFFERS, 130, 141}
 

@@ -1,6 +1,7 @@
 """What is told of jobs is in the database, soon and cheaply, and can be read there."""
 
 import asyncio
+from collections import Counter
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from tallybook.history import notes, recorder
 from tallybook.history.history import History
 from tallybook.history.job import PlannedLine, State
 from tallybook.history.recorder import Recorder
-from tallybook.history.recording import JobRecording, pleo_called
+from tallybook.history.recording import JobRecording, pleo_called, receipt_called
 from tallybook.outcome import FinalEvent
 from tallybook.pleo.errors import PleoNotFound, PleoUnreachable
 from tallybook.pleo.models import ItemFailureReason, JobEvent
@@ -236,6 +237,21 @@ def test_of_a_long_job_the_first_calls_are_listed_then_only_failures_and_all_are
     assert sum(each.error is None for each in calls) == notes.CALLS_LISTED_MAX
     (step,) = asyncio.run(reading.steps(JOB)).values()
     assert (step.calls, step.failed_calls) == (2 * notes.CALLS_LISTED_MAX + 200, notes.CALLS_LISTED_MAX + 100)
+
+
+def test_downloads_leave_room_for_the_calls_of_more_moment(connections: sa.Engine, recorders: Recorders) -> None:
+    """Of a thousand receipts half are listed, and the calls that follow; a download that failed is, too."""
+    history, reading = recorders(), History(connections)
+    with JobRecording(history, COMPANY, JOB) as job:
+        asyncio.run(at_step(job, "3-6 page 1"))
+        for _ in range(notes.CALLS_LISTED_MAX):
+            receipt_called(call("receipt 1 of an entry at files.example"))
+        receipt_called(call("receipt 2 of an entry at files.example", error="ReceiptUnavailable"))
+        pleo_called(call())
+    history.close()
+    calls = asyncio.run(reading.calls(JOB, limit=5000))
+    assert Counter(each.system for each in calls) == {"receipts": notes.RECEIPTS_LISTED_MAX + 1, "pleo": 1}
+    assert asyncio.run(reading.steps(JOB))[5].calls == notes.CALLS_LISTED_MAX + 1
 
 
 def test_what_the_database_does_not_take_is_written_when_it_does(connections: sa.Engine, recorders: Recorders) -> None:

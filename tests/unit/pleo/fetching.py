@@ -1,10 +1,12 @@
 """Downloads of receipts from a hostile server."""
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 from tallybook.pleo.receipts import Receipt, ReceiptDownloader
 from tallybook.pleo.retry import RetryPolicy, Timeouts
+from tallybook.pleo.transport import CallRecord
 from tests.unit.pleo.hostile import FakeClock, HostileServer
 
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\n%%EOF\n"
@@ -14,7 +16,12 @@ SIZE_BYTES_MAX = 200_000
 
 
 def downloading(
-    clock: FakeClock, *hosts: str, whole_call_s: float = 30.0, connect_s: float = 10.0, read_s: float = 10.0
+    clock: FakeClock,
+    *hosts: str,
+    whole_call_s: float = 30.0,
+    connect_s: float = 10.0,
+    read_s: float = 10.0,
+    observer: Callable[[CallRecord], None] = lambda _: None,
 ) -> ReceiptDownloader:
     return ReceiptDownloader(
         allowed_hosts=["*.pleo.example"],
@@ -24,6 +31,7 @@ def downloading(
         retry=RetryPolicy(attempts=3),
         clock=clock,
         random=Random(5),  # noqa: S311 - scatters pauses
+        observer=observer,
     )
 
 

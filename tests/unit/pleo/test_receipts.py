@@ -23,6 +23,7 @@ from tallybook.pleo.errors import (
     ReceiptUnsupported,
 )
 from tallybook.pleo.receipts import ReceiptDownloader
+from tallybook.pleo.transport import CallRecord
 from tests.unit.pleo.fetching import HEAD, LINK, PDF, SIZE_BYTES_MAX, downloading, fetch, left
 from tests.unit.pleo.hostile import Answer, FakeClock, HostileServer, drips, http, raw, resets, stays_silent
 
@@ -36,6 +37,35 @@ async def test_a_receipt_is_stored_under_its_sha256(server: HostileServer, clock
     assert left(tmp_path) == [f"{digest}.pdf"]
     assert receipt.path.read_bytes() == PDF
     assert server.requests[0].target == LINK
+
+
+async def test_every_attempt_is_told_without_the_link(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:
+    """Name, host, status, attempt and the error's class; nothing of path or query, which is a key to the file."""
+    server.will(http(503), resets, http(200, PDF), http(403))
+    calls: list[CallRecord] = []
+    where = f"127.0.0.1:{server.port}"
+    async with downloading(clock, where, observer=calls.append) as downloader:
+        await downloader.fetch(server.url + LINK, tmp_path, name="receipt 1 of an entry")
+        with pytest.raises(ReceiptLinkExpired):
+            await downloader.fetch(server.url + LINK, tmp_path)
+    assert [(call.operation, call.status, call.attempt, call.error) for call in calls] == [
+        (f"receipt 1 of an entry at {where}", 503, 1, "ReceiptUnavailable"),
+        (f"receipt 1 of an entry at {where}", None, 2, "ReceiptUnavailable"),
+        (f"receipt 1 of an entry at {where}", 200, 3, None),
+        (f"receipt at {where}", 403, 1, "ReceiptLinkExpired"),
+    ]
+
+
+async def test_a_download_that_takes_too_long_is_told_as_cut_off(
+    server: HostileServer, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Its end is not known to whoever made it, and it stands in the list all the same."""
+    server.will(stays_silent)
+    calls: list[CallRecord] = []
+    async with downloading(clock, f"127.0.0.1:{server.port}", whole_call_s=0.2, observer=calls.append) as downloader:
+        with pytest.raises(ReceiptUnavailable):
+            await downloader.fetch(server.url + LINK, tmp_path)
+    assert [(call.status, call.error) for call in calls] == [(None, "cut off")]
 
 
 async def test_the_same_receipt_twice_is_one_file(server: HostileServer, clock: FakeClock, tmp_path: Path) -> None:

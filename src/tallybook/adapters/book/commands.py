@@ -136,7 +136,7 @@ def _program(name: str) -> str:
     """Where a program is that was installed beside this Python, or anywhere on the path."""
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if found is None:
-        raise SettingsError([f"{name} is not installed; install it with: pip install 'tallybook[view]'"])
+        raise SettingsError([f"{name} is not installed; in Tallybook's clone: pip install '.[view]'"])
     return found
 
 

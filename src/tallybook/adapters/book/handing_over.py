@@ -153,7 +153,7 @@ def booked(file: BookFile, keys: Sequence[EntryKey], view_url: str | None) -> li
 
 
 def held(file: BookFile, keys: Sequence[EntryKey]) -> dict[EntryKey, Held]:
-    """Say what the book holds of entries: their lines, and the day they were posted on.
+    """Say what the book holds of entries; of receipts, those whose files are beside it still.
 
     Repeat: safe.
     """
@@ -162,13 +162,23 @@ def held(file: BookFile, keys: Sequence[EntryKey]) -> dict[EntryKey, Held]:
             each.entry.key,
             each.entry.posting_on,
             tuple(
-                HeldLine(line.account, document.currency, line.amount_minor, line.tax_code)
+                HeldLine(line.account, document.currency, line.amount_minor, line.tax_code, line.dimensions)
                 for document in each.entry.documents
                 for line in document.lines
             ),
+            tells_dimensions=True,
+            vendors=frozenset(document.vendor for document in each.entry.documents if document.vendor is not None),
+            receipts=len({receipt.position for receipt in each.files if _is_there(receipt)}),
         )
         for each in _booked(file, keys, None)
     }
+
+
+def _is_there(receipt: Attachment) -> bool:
+    try:
+        return receipt.path.stat().st_size == receipt.size_bytes
+    except OSError:
+        return False
 
 
 def _by_first(file: BookFile, sql: str, parameters: Sequence[object]) -> dict[Any, list[tuple[Any, ...]]]:
@@ -255,15 +265,22 @@ def _wait(file: BookFile, system: str, keys: Sequence[EntryKey]) -> None:
         file.execute(_WAIT, (rows, system))
 
 
+# Of an entry and its reversal neither goes while the other does not even wait: who undoes an entry may have been killed
+# between writing the reversal and handing it over.
+_WAITING = """
+SELECT e.posting_on, e.id FROM hand_overs h JOIN entries e ON e.id = h.entry
+WHERE h.system = ?1 AND h.number IS NULL AND e.company_id = ?2 AND NOT EXISTS (
+    SELECT 1 FROM corrections c WHERE (c.entry = e.id OR c.reversal = e.id)
+    AND 2 > (SELECT count(*) FROM hand_overs o WHERE o.entry IN (c.entry, c.reversal) AND o.system = ?1)
+) ORDER BY e.posting_on, e.number
+"""
+
+
 def _assign(
     file: BookFile, system: str, company_id: str, job_id: str, at: datetime, period_of: Callable[[date], Period]
 ) -> None:
     with file.writing():
-        waiting = file.execute(
-            "SELECT e.posting_on, e.id FROM hand_overs h JOIN entries e ON e.id = h.entry"
-            " WHERE h.system = ? AND h.number IS NULL AND e.company_id = ? ORDER BY e.posting_on, e.number",
-            (system, company_id),
-        ).fetchall()
+        waiting = file.execute(_WAITING, (system, company_id)).fetchall()
         for period, entries in groupby(waiting, key=lambda row: period_of(date.fromisoformat(row[0]))):
             number = _insert_set(file, system, (company_id, period, job_id, at, None, ""))
             file.executemany(

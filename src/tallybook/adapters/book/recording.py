@@ -49,16 +49,8 @@ def write(file: BookFile, entries: Sequence[Entry], at: datetime, view_url: str 
 
     Repeat: refused by the file's rules.
     """
-    answers: dict[EntryKey, Answer] = {}
-    facts = known(file, entries)
-    good = []
-    for entry in entries:
-        try:
-            check(entry, facts)
-            good.append(entry)
-        except EntryRefused as error:
-            answers[entry.key] = Refused(entry.key, error)
-    return answers | _write(file, good, at, view_url)
+    refused = {each.key: each for each in refusals(file, entries)}
+    return refused | _write(file, [entry for entry in entries if entry.key not in refused], at, view_url)
 
 
 def rehearse(file: BookFile, entries: Sequence[Entry]) -> list[Refused]:
@@ -66,14 +58,22 @@ def rehearse(file: BookFile, entries: Sequence[Entry]) -> list[Refused]:
 
     Repeat: safe; writes nothing.
     """
-    refused = []
     with file.reading():
-        facts = known(file, entries)
-        for entry in entries:
-            try:
-                check(entry, facts)
-            except EntryRefused as error:
-                refused.append(Refused(entry.key, error))
+        return refusals(file, entries)
+
+
+def refusals(file: BookFile, entries: Sequence[Entry]) -> list[Refused]:
+    """Check entries inside the caller's transaction; gives those that cannot be recorded.
+
+    Repeat: safe; reads only.
+    """
+    refused = []
+    facts = known(file, entries)
+    for entry in entries:
+        try:
+            check(entry, facts)
+        except EntryRefused as error:
+            refused.append(Refused(entry.key, error))
     return refused
 
 

@@ -7,7 +7,7 @@ is reversed by a credit note, a payment by a returned payment; both are closed w
 from collections.abc import Sequence
 from datetime import datetime
 
-from tallybook.accounting.entry import Recorded, Reversal
+from tallybook.accounting.entry import Entry, Recorded, Reversal
 from tallybook.accounting.errors import EntryRejected
 from tallybook.accounting.reversing import reversed_entry
 from tallybook.accounting.system import Refused
@@ -15,7 +15,7 @@ from tallybook.adapters.book.database import BookFile
 from tallybook.adapters.book.handing_over import booked
 from tallybook.adapters.book.open_items import take_back
 from tallybook.adapters.book.reading import instant_text, stored
-from tallybook.adapters.book.recording import Answer, write
+from tallybook.adapters.book.recording import Answer, refusals, write
 
 
 def reverse(file: BookFile, reversals: Sequence[Reversal], at: datetime, view_url: str | None) -> list[Answer]:
@@ -26,20 +26,39 @@ def reverse(file: BookFile, reversals: Sequence[Reversal], at: datetime, view_ur
     answers: list[Answer] = []
     with file.writing():
         for each in reversals:
-            there = stored(file, [each.key, each.of.key], view_url)
+            there = stored(file, [each.key], view_url)
             if each.key in there:
                 answers.append(there[each.key].recorded)
-            elif each.of.key not in there:
-                answers.append(
-                    Refused(each.key, EntryRejected(f"The book has no entry {each.of.external_id} any more"))
-                )
-            else:
-                answers.append(_reverse(file, each, at, view_url))
+                continue
+            entry = _entry(file, each)
+            if isinstance(entry, Refused):
+                answers.append(entry)
+                continue
+            answer = write(file, [entry], at, view_url)[entry.key]
+            if isinstance(answer, Recorded):
+                _tie(file, each, instant_text(at))
+            answers.append(answer)
     return answers
 
 
-def _reverse(file: BookFile, reversal: Reversal, at: datetime, view_url: str | None) -> Answer:
-    (original,) = booked(file, [reversal.of.key], view_url)
+def rehearse_reversals(file: BookFile, reversals: Sequence[Reversal]) -> list[Refused]:
+    """Say which reversals would be refused, by the checks alone.
+
+    Repeat: safe; writes nothing.
+    """
+    with file.reading():
+        entries = [_entry(file, each) for each in reversals]
+        refused = refusals(file, [each for each in entries if not isinstance(each, Refused)])
+    return [*(each for each in entries if isinstance(each, Refused)), *refused]
+
+
+def _entry(file: BookFile, reversal: Reversal) -> Entry | Refused:
+    """Lay out what takes an entry back, as the book holds it; refused if it is gone, or was taken back already."""
+    originals = booked(file, [reversal.of.key], None)
+    if not originals:
+        error = EntryRejected(f"The book has no entry {reversal.of.external_id} any more")
+        return Refused(reversal.key, error)
+    (original,) = originals
     number = original.recorded.external_id
     by = file.execute(
         "SELECT n.entry_id FROM corrections c JOIN entries e ON e.id = c.entry JOIN entries n ON n.id = c.reversal"
@@ -48,11 +67,7 @@ def _reverse(file: BookFile, reversal: Reversal, at: datetime, view_url: str | N
     ).fetchone()
     if by is not None:
         return Refused(reversal.key, EntryRejected(f"{number} is reversed already, by the entry {by[0]}"))
-    entry = reversed_entry(original.entry, reversal)
-    answer = write(file, [entry], at, view_url)[entry.key]
-    if isinstance(answer, Recorded):
-        _tie(file, reversal, instant_text(at))
-    return answer
+    return reversed_entry(original.entry, reversal)
 
 
 def _tie(file: BookFile, reversal: Reversal, recorded_at: str) -> None:

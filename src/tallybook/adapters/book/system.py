@@ -27,7 +27,9 @@ class Book:
     `find` tells which.
     """
 
-    capabilities = Capabilities(batch_size=100, reversals=True, rehearses=True, reads_back=True)
+    capabilities = Capabilities(
+        batch_size=100, reversals=True, rehearses=True, rehearses_reversals=True, reads_back=True
+    )
 
     def __init__(self, settings: BookSettings, clock: Clock) -> None:
         self.settings = settings
@@ -132,6 +134,13 @@ class Book:
         Repeat: safe.
         """
         return await self._run(lambda file: recording.rehearse(file, entries))
+
+    async def rehearse_reversals(self, reversals: Sequence[Reversal]) -> Sequence[Refused]:
+        """Say which of these reversals the book would refuse now, and why; writes nothing.
+
+        Repeat: safe.
+        """
+        return await self._run(lambda file: reversing.rehearse_reversals(file, reversals))
 
     async def read_back(self, keys: Sequence[EntryKey]) -> Mapping[EntryKey, Held]:
         """Read what the book holds of these entries now.
