@@ -9,10 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tallybook.sandbox.server import SandboxAddress, running
-from tests.browser.chromium import PHONE, Accessible, Screenshot
+from tests.browser.chromium import PHONE, WIDE, Accessible, Screenshot
 from tests.flow.conftest import Stage
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e" + "long " * 2000
+WITHOUT_BLANKS = "x" * 10_000
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,21 @@ class Integration:
         path = f"/v3/export-jobs/{self.job}/items"
         assert self._http.put(path, headers=self._headers, json=list(updates)).is_success
 
+
+# Words of up to 15 letters that stand on more than one line.
+BROKEN_WORDS = r"""() => {
+    const broken = [], texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode()); ) {
+        if (!text.parentElement.checkVisibility() || text.parentElement.closest(".unseen, code")) continue;
+        for (const word of text.data.matchAll(/(?<![\p{L}\p{N}])[\p{L}\p{N}]{1,15}(?![\p{L}\p{N}])/gu)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+}"""
 
 MENDED = {
     "account_unknown": ("Category", "3110"),
@@ -179,6 +195,22 @@ def test_selection_survives_the_end_of_an_export(page: Page, stage: Stage) -> No
     assert page.locator("input[name=entry]:checked").get_attribute("value") == other
 
 
+def test_filter_by_a_day_outlasts_the_end_of_an_export_and_bounds_what_moves(page: Page, stage: Stage) -> None:
+    """The lane learns what came back to it and shows no other day; "Move all" moves what is shown."""
+    early, late = "2026-09-20T08:00:00Z", "2026-10-20T08:00:00Z"
+    (exporting, *_) = stage.add({"date": early}, {"date": early}, {"date": late}, {"date": late})
+    stage.call("POST", "/queue", {"entryIds": [exporting]})
+    stage.press_export()
+    page.goto(f"{stage.url}/?to=2026-09-25")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    Integration(stage).event("failed")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("#lane")).to_contain_text("Not exported last time")
+    click(page, "Move all 2")
+    expect(page.get_by_text("2 expenses were moved to the export queue.")).to_be_visible()
+    expect(page.locator("#count-unexported")).to_have_text("2")
+
+
 def test_filter_follows_the_typing_and_the_back_button(page: Page, stage: Stage) -> None:
     """The lane changes while one types; the address does too, so that going back shows what was before."""
     stage.add({"supplier": {"name": "Fjordnet"}}, {"supplier": {"name": "Papirgården"}, "files": [{"receipt": 1}]})
@@ -235,21 +267,26 @@ def test_pages_work_without_scripts(page: Page, stage: Stage) -> None:
         assert "Waiting to be started" in plain.locator("#export").inner_text()
 
 
-def test_hostile_texts_are_text_on_every_page(page: Page, stage: Stage, accessible: Accessible) -> None:
+@pytest.mark.parametrize("hostile", [HOSTILE, WITHOUT_BLANKS], ids=["words", "one-word"])
+def test_hostile_texts_are_text_on_every_page(page: Page, stage: Stage, accessible: Accessible, hostile: str) -> None:
     """Nothing of a name, note or reason runs, breaks out of its place, or makes a phone's page wider."""
-    text = {"name": HOSTILE}
-    (entry,) = stage.add({"note": HOSTILE, "supplier": text, "user": text, "files": [{"url": "javascript:alert(1)"}]})
+    text = {"name": hostile, "code": hostile}
+    line = {"account": text, "tags": [{"group": text, "tag": text}], "tax": None}
+    body = {"note": hostile, "supplier": text, "user": text, "files": [{"url": f"javascript:{hostile}"}]}
+    (entry,) = stage.add(body | {"accountingEntryLines": [line]})
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     job = stage.press_export()
     integration = Integration(stage)
     integration.event("started")
-    integration.update({"accountingEntryId": entry, "status": "failed", "failureReason": HOSTILE})
+    integration.update({"accountingEntryId": entry, "status": "failed", "failureReason": hostile})
     integration.event("completed_with_errors")
     paths = ("/", f"/expenses/{entry}", f"/expenses/{entry}/mend", f"/jobs/{job}", f"/jobs/{job}/errors", "/jobs")
     for path in (*paths, "/nowhere<script>alert(1)</script>"):
         page.goto(f"{stage.url}{path}")
         assert page.locator("img[src=x], main script, a[href^=javascript]").count() == 0
         accessible(page)
+        widths = page.locator("table").evaluate_all("tables => tables.map(table => table.scrollWidth)")
+        assert max(widths, default=0) <= 3 * WIDE["width"]
 
 
 def test_every_lane_can_be_used_on_a_phone(page: Page, stage: Stage, screenshot: Screenshot) -> None:
@@ -260,3 +297,25 @@ def test_every_lane_can_be_used_on_a_phone(page: Page, stage: Stage, screenshot:
     screenshot("sandbox-phone")
     page.get_by_role("link", name="Export queue").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_no_word_is_broken_on_a_phone(page: Page, stage: Stage, screenshot: Screenshot) -> None:
+    """Tables are pushed sideways instead, on every page that has one."""
+    stage.found(60, troubles=True)
+    rows = stage.call("GET", "/expenses?limit=1000")["data"]
+    entry, *others = [row["id"] for row in rows[20:40]]
+    stage.call("POST", "/queue", {"entryIds": [entry, *others]})
+    job = stage.press_export()
+    integration = Integration(stage)
+    integration.event("started")
+    integration.update(
+        {"accountingEntryId": entry, "status": "failed", "failureReason": "The account 9998 is not in the books."},
+        *({"accountingEntryId": each, "status": "successful", "externalId": f"JE2026{each[:6]}"} for each in others),
+    )
+    integration.event("completed_with_errors")
+    page.set_viewport_size(PHONE)
+    paths = ("/", "/?lane=exported", "/jobs", f"/jobs/{job}", f"/jobs/{job}/errors", f"/expenses/{entry}")
+    for path in (*paths, *(f"/expenses/{each}" for each in others[:6])):
+        page.goto(f"{stage.url}{path}")
+        assert page.evaluate(BROKEN_WORDS) == [], path
+        screenshot(f"sandbox-phone-{path.partition('?')[0].split('/')[1] or 'lane'}")

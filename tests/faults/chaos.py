@@ -30,6 +30,7 @@ ROUNDS_MAX = 6  # of exports, until everything that failed on the way is in the 
 
 # A run that met fault after fault may be in the longest of its pauses, which is five minutes.
 SETTLED_WITHIN_S = 900
+STRUCK_WITHIN_S = 60  # after the time is up
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Chaos:
     _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def rage(self) -> None:
-        """Let things happen until the time is up."""
+        """Let things happen until the time is up; longer, on a slow machine, until faults and kills have struck."""
         until_s = time.monotonic() + self.options.seconds
         deeds = [
             (self.export, 40),
@@ -70,10 +71,17 @@ class Chaos:
             (self.jump, 3),
             (self.crash_database, 1 if self.server else 0),
         ]
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s or (self._harmless() and time.monotonic() < until_s + STRUCK_WITHIN_S):
             (deed,) = self.random.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])
             deed()
             self._wait(self.random.uniform(0.02, 0.6))
+
+    def _harmless(self) -> bool:
+        return not self.struck().total() or not self.staff.killed()
+
+    def struck(self) -> Counter[str]:
+        """Count the calls that went wrong, by kind."""
+        return sum((company.wire.hits for company in self.companies), Counter[str]())
 
     def _wait(self, seconds: float) -> None:
         """Let time pass, and what was put off for later happen when it is due."""
@@ -199,10 +207,10 @@ def run(options: Options, folder: Path) -> witness.Counts:
         chaos = Chaos(options, companies, workers, clock, server, random)
         chaos.rage()
         counts = chaos.settle()
-        hits = sum((company.wire.hits for company in companies), Counter[str]())
         happened = ", ".join(f"{number} {what}" for what, number in chaos.happened.most_common())
         jobs = sum(len(company.evidence().jobs) for company in companies)
-        sys.stdout.write(f"seed {options.seed}: {happened}; {sum(hits.values())} calls gone wrong; {jobs} jobs\n")
+        counts.struck, counts.killed = chaos.struck().total(), workers.killed()
+        sys.stdout.write(f"seed {options.seed}: {happened}; {counts.struck} calls gone wrong; {jobs} jobs\n")
         sys.stdout.write(f"{counts}\n")
         return counts
 

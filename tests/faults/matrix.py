@@ -68,13 +68,17 @@ def through(
     if parts is not None:
         company.break_books_after(parts)
     company.wire.plan = plan
+    before = company.wire.hits.total()
     until_final(company)
+    struck = company.wire.hits.total() - before
     in_doubt = company.in_doubt()
     company.wire.renew()
     if again := to_export_again(company):
         company.press_export(again)
         until_final(company)
-    return witness.count(company.evidence(), recovered=in_doubt)
+    counts = witness.count(company.evidence(), recovered=in_doubt)
+    counts.struck = struck
+    return counts
 
 
 def to_export_again(company: Scene) -> list[str]:

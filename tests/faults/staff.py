@@ -42,6 +42,10 @@ class Staff:
             except ProcessLookupError:
                 return  # it has just ended by itself
 
+    def killed(self) -> int:
+        """Count the workers that ended by SIGKILL."""
+        return self.codes.count(-signal.SIGKILL)
+
     def stop(self) -> None:
         """Send all home with SIGTERM and wait until they are gone; one that does not go is killed."""
         self._home.set()

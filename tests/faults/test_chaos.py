@@ -13,3 +13,4 @@ def test_chaos_loses_doubles_and_alters_nothing(tmp_path: Path, database: str, w
     options = chaos.Options(seconds=15, seed=1, companies=4, workers=workers, database=database)
     counts = chaos.run(options, tmp_path)
     assert counts.wrong == []
+    assert min(counts.entries, counts.struck, counts.killed) > 0

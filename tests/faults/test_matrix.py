@@ -27,9 +27,10 @@ def carry(scenes: Scenes, databases: Databases, cases: Sequence[Case], what: str
     counts = witness.Counts()
     for _, each in found:
         counts.add(each)
-    sys.stdout.write(f"{databases.kind}, {len(cases)} jobs with faults {what}: {counts}\n")
+    sys.stdout.write(f"{databases.kind}, {len(cases)} jobs with {counts.struck} faults {what}: {counts}\n")
     wrong = [f"{name}: {what}" for name, each in found for what in each.wrong]
     assert not wrong, "\n".join(wrong)
+    assert [name for name, each in found if not each.entries or not each.struck] == []
 
 
 def test_every_call_going_wrong_once_in_every_way_changes_nothing(scenes: Scenes, databases: Databases) -> None:
@@ -64,7 +65,9 @@ def test_a_server_that_leaves_a_job_unended_says_so(company: Scene, sqlite_files
     assert f"not brought to their end: {job}" in company.said("left")
     company.wire.renew()
     matrix.until_final(company)
-    assert witness.count(company.evidence()).wrong == []
+    counts = witness.count(company.evidence())
+    assert counts.wrong == []
+    assert counts.entries == len(company.exported)
 
 
 @pytest.mark.parametrize("parts", [0, 1, 5])
@@ -74,6 +77,7 @@ def test_books_that_break_down_within_a_write_end_complete(
     """Of a page's entries some are recorded and no answer comes: these are found, and only the others written."""
     counts = matrix.through(company, sqlite_files.fresh(), calm, parts=parts)
     assert counts.wrong == []
+    assert (counts.entries, counts.struck) == (len(company.exported), 1)
 
 
 @pytest.mark.parametrize("occurrence", [1, 2])
@@ -88,4 +92,5 @@ def test_books_that_are_away_for_a_moment_at_the_beginning_do_not_fail_the_job(
 
     counts = matrix.through(company, sqlite_files.fresh(), plan)
     assert counts.wrong == []
+    assert (counts.entries, counts.struck) == (len(company.exported), 1)
     assert [job["status"] for job in company.jobs()] == ["completed_with_errors"]

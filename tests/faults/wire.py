@@ -149,7 +149,11 @@ class Wire:
             call = self._counted(server, request)
             if await self._hit(call, Moment.BEFORE, None, connection, reader, writer):
                 return
-            answer = await _forward(upstream, request, body)
+            try:
+                answer = await _forward(upstream, request, body)
+            except (ConnectionResetError, h11.RemoteProtocolError):
+                self.hits["broken down"] += 1  # the server itself, as the books do when they are told to
+                raise
             if await self._hit(call, Moment.AFTER, answer, connection, reader, writer):
                 return
             writer.write(_bytes(connection, answer))

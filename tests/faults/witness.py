@@ -15,7 +15,10 @@ ENDED_BY_PLEO = ("job_expired", "canceled_by_user")
 
 @dataclass
 class Counts:
-    """What went wrong, each with a sentence; and how many entries were in doubt and came right."""
+    """What went wrong, each with a sentence; how many entries were in doubt and came right; and what it took.
+
+    `struck`: calls that faults struck; `killed`: workers. Without these and `entries` nothing wrong says nothing.
+    """
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -23,6 +26,8 @@ class Counts:
     unexpected: list[str] = field(default_factory=list)
     recovered: int = 0
     entries: int = 0
+    struck: int = 0
+    killed: int = 0
 
     @property
     def wrong(self) -> list[str]:
@@ -35,6 +40,8 @@ class Counts:
             getattr(self, kind).extend(getattr(other, kind))
         self.recovered += other.recovered
         self.entries += other.entries
+        self.struck += other.struck
+        self.killed += other.killed
 
     def __str__(self) -> str:
         figures = ", ".join(f"{len(getattr(self, kind))} {kind}" for kind in KINDS)

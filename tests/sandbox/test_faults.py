@@ -50,6 +50,17 @@ def test_timeout_keeps_the_caller_waiting(pleo: Any) -> None:
     assert pleo.http.get("/v3/export-jobs").status_code == 200
 
 
+def test_caller_who_gives_up_is_no_error_of_the_sandbox(pleo: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """There is nothing left to hang up on, and nothing to complain of."""
+    before = len(pleo.ok(pleo.http.get("/_sandbox/journal"))["data"])
+    pleo.fault("timeout")
+    with pytest.raises(httpx.ReadTimeout):
+        pleo.http.get("/v3/export-jobs", timeout=0.05)
+    while len(pleo.ok(pleo.http.get("/_sandbox/journal"))["data"]) == before:
+        pass  # until the sandbox has noticed
+    assert caplog.text == ""
+
+
 def test_timeout_with_a_delay_ends_in_a_reset(pleo: Any) -> None:
     """As a gateway that gives up."""
     pleo.fault("timeout", delayMs=5)

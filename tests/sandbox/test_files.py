@@ -81,12 +81,28 @@ def test_links_lead_to_where_the_caller_came_from(pleo: Any) -> None:
     assert pleo.http.get("/v3/export-items", headers={"host": 'x","y":"'}).status_code == 400
 
 
+def test_links_of_an_item_lead_to_the_page_of_its_expense(pleo: Any) -> None:
+    """Of the world's own expenses as of added ones, by the name the caller knows; links that were given stay."""
+    pleo.found(world="demo", items=1, troubles=False)
+    given = {"web": {"exportItem": "https://app.example/1"}}
+    pleo.add({"supplier": {"name": "Fjordnet"}}, {"_links": given})
+    host = f"localhost:{pleo.url.rpartition(':')[2]}"
+    pleo.export()
+    *documents, last = pleo.ok(pleo.http.get("/v3/export-items", headers={"host": host}))["data"]
+    assert last["_links"] == given
+    for document in documents:
+        page = {"exportItem": f"http://{host}/expenses/{document['accountingEntryId']}"}
+        assert document["_links"] == {"api": page, "mobile": page, "web": page}
+        assert document["supplier"]["name"] in httpx.get(page["exportItem"]).text
+
+
 def test_receipt_survives_a_mend_of_its_expense(pleo: Any) -> None:
-    """Editing an expense leaves its receipts in place."""
+    """Editing an expense leaves its receipts and links in place."""
     (entry,) = pleo.add({"files": [{"receipt": 1}]})
     pleo.ok(pleo.http.patch(f"/_sandbox/expenses/{entry}", json={"note": "mended"}))
     (document,) = pleo.documents(pleo.export()["id"])
     assert httpx.get(document["files"][0]["url"]).status_code == 200
+    assert httpx.get(document["_links"]["web"]["exportItem"]).status_code == 200
 
 
 def test_the_rest_of_a_receipt_is_served_from_where_it_was_cut_off(pleo: Any) -> None:

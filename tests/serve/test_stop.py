@@ -3,9 +3,13 @@
 import json
 import signal
 
+import pytest
+
 from tests.engine.test_killed import exactly_once
 from tests.flow.conftest import Stage
 from tests.serve.conftest import TOKEN, Serve, Served
+
+STOPS_WITHIN_S = 10  # of SIGTERM, whatever is under way
 
 
 def under_way(stage: Stage, served: Served, *, ms: int) -> str:
@@ -26,11 +30,32 @@ def test_sigterm_lets_the_step_under_way_end_and_leaves_the_rest(stage: Stage, s
     job = under_way(stage, served, ms=300)
     served.worker.wait_for("page_done", job_id=job)
     served.worker.send(signal.SIGTERM)
-    assert served.worker.end(within_s=30) == 0
+    assert served.worker.end(STOPS_WITHIN_S) == 0
     assert served.worker.events("stopping")
     assert served.worker.events("stopped_within_a_step") == []
     assert stage.job(job)["status"] == "in_progress"
     stage.call("POST", "/latency", {"ms": 0})
+    again = serve(stage.place.config)
+    again.worker.wait_for("job_ended", job_id=job)
+    exactly_once(stage, 30)
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_sigterm_waits_no_longer_than_the_grace_for_a_step_that_hangs(stage: Stage, serve: Serve, phase: str) -> None:
+    """Pleo does not answer for its results, which it took or not: exit code 0, said so; the next start goes on."""
+    stage.found(30)
+    fault = {"operation": "updateExportJobItemsV3", "kind": "timeout", "phase": phase, "delayMs": 60_000}
+    stage.call("POST", "/faults", fault)
+    served = serve(stage.place.config)
+    job = stage.press_export(vendor_based=True)
+    served.post("/run", token=TOKEN)
+    while stage.call("GET", "/faults")["faults"]:
+        pass  # until the fault has met the update
+    served.worker.send(signal.SIGTERM)
+    assert served.worker.end(STOPS_WITHIN_S) == 0
+    (said,) = served.worker.events("stopped_within_a_step")
+    assert said["steps"] > 0
+    assert stage.job(job)["status"] == "in_progress"
     again = serve(stage.place.config)
     again.worker.wait_for("job_ended", job_id=job)
     exactly_once(stage, 30)

@@ -89,7 +89,7 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value.isprintable() else None
 
 
-def fill_in(partial: Json, entry_id: str, company: world.Company, books: Json) -> Json:
+def fill_in(partial: Json, entry_id: str, company: world.Company, books: Json, links: Links) -> Json:
     """Complete a partial export item to a card purchase of 100.00; every member given stays as given.
 
     The lines follow the header amount and the header follows the lines, whichever was given.
@@ -103,7 +103,7 @@ def fill_in(partial: Json, entry_id: str, company: world.Company, books: Json) -
     if isinstance(lines, list):
         lines = [_line(line, number, amount, entry_id, books) for number, line in enumerate(lines)]
     defaults: Json = {
-        "_links": _links(entry_id),
+        "_links": links.to_page(entry_id),
         "accountingEntryId": entry_id,
         "additionalInformation": {"reconciliationId": str(uuid.UUID(entry_id).int % 10_000_000)},
         "companyId": company.id,
@@ -117,11 +117,6 @@ def fill_in(partial: Json, entry_id: str, company: world.Company, books: Json) -
     if isinstance(files := filled.get("files"), list):
         filled["files"] = [_file(file) for file in files]
     return filled
-
-
-def _links(entry_id: str) -> Json:
-    item = {"exportItem": f"https://app.pleo.io/expense/{entry_id}"}
-    return {"api": item, "mobile": item, "web": item}
 
 
 def _line(given: Any, number: int, amount: Any, entry_id: str, books: Json) -> Any:

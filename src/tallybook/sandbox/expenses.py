@@ -85,7 +85,7 @@ def add_expenses(db: sqlite3.Connection, world: World, expenses: Sequence[NewExp
         elif present is not None:
             raise Refusal(409, "EXPENSE_EXISTS", f"There is already an expense {entry_id}.")
         else:
-            filled = documents.fill_in(expense.document, entry_id, world.company, world.books)
+            filled = documents.fill_in(expense.document, entry_id, world.company, world.books, world.links)
             kept = documents.keep(filled, entry_id, world.links, exact_json.write)
         lane, job = present or (Lane.UNEXPORTED, None)
         _insert(db, entry_id, kept, lane, job)

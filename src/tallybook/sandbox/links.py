@@ -1,6 +1,6 @@
-"""Download links that expire: the address of one receipt, when it ends, and a signature over both.
+"""Links that lead back to the sandbox: to a receipt, signed and for a day, and to the page of an expense.
 
-Source: definition ExportItemFile.url, valid for 24 hours after the item was read.
+Source: definition ExportItemFile.url, valid for 24 hours after the item was read; definition LinksResponse.
 """
 
 import base64
@@ -12,6 +12,7 @@ from typing import Final
 from tallybook.sandbox.errors import Refusal
 
 LINK_LIFETIME_S: Final = 24 * 3600  # definition: valid for 24 hours after the item was read
+_PAGE: Final = "page"  # in a mark, where that of a receipt has its position
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +26,35 @@ class Links:
 
     @property
     def _mark(self) -> str:
-        return f"sandbox-receipt:{hmac.digest(self.secret, b'mark', 'sha256').hex()[:24]}:"
+        return f"sandbox-link:{hmac.digest(self.secret, b'mark', 'sha256').hex()[:24]}:"
 
     def mark(self, entry_id: str, receipt: int) -> str:
         """Give what stands in a stored document in place of the link of one receipt."""
         return f"{self._mark}{entry_id}:{receipt}"
 
+    def to_page(self, entry_id: str) -> dict[str, dict[str, str]]:
+        """Give the `_links` of a stored document: three times the mark of the expense's page."""
+        page = {"exportItem": f"{self._mark}{entry_id}:{_PAGE}"}
+        return {"api": page, "mobile": page, "web": page}
+
     def receipt_of(self, url: str) -> int | None:
         """Read the receipt's position out of a mark; None for any other url."""
-        if not url.startswith(self._mark):
-            return None
-        return int(url.rpartition(":")[2])
+        position = url.rpartition(":")[2]
+        return int(position) if url.startswith(self._mark) and position != _PAGE else None
 
     def fill(self, documents: str, base_url: str, now_s: float) -> str:
-        """Turn every mark in the JSON text into a link that works from now for 24 hours."""
+        """Turn every mark in the JSON text into a link; those to receipts work from now for 24 hours."""
         if self._mark not in documents:
             return documents
         expires = int(now_s) + LINK_LIFETIME_S
 
         def link(found: re.Match[str]) -> str:
+            if found[2] == _PAGE:
+                return f"{base_url}/expenses/{found[1]}"
             path = f"/files/{found[1]}/{found[2]}"
             return f"{base_url}{path}?expires={expires}&signature={self._sign(path, expires)}"
 
-        return re.sub(re.escape(self._mark) + r"([0-9a-f-]{36}):(\d+)", link, documents)
+        return re.sub(re.escape(self._mark) + rf"([0-9a-f-]{{36}}):(\d+|{_PAGE})", link, documents)
 
     def check(self, path: str, expires: str | None, signature: str | None, now_s: float) -> None:
         """Let a download pass.

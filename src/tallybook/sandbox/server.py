@@ -52,6 +52,8 @@ class _Protocol(H11Protocol):
         if not reset:
             self.transport.close()
             return
+        if self.transport.is_closing():
+            return  # the caller was quicker
         connection = self.transport.get_extra_info("socket")
         # Linger of zero seconds: the kernel sends RST, as a crashed peer or a firewall would.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

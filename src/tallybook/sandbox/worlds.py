@@ -116,7 +116,8 @@ def _rows(made: World) -> Iterator[tuple[tuple[object, ...], tuple[object, ...]]
     founding = made.founding
     new = world.expenses(founding.seed, founding.items, troubles=founding.troubles)
     for seq, expense in enumerate(new, start=1):
-        kept = documents.keep(expense.document, expense.entry_id, made.links)
+        document = {"_links": made.links.to_page(expense.entry_id), **expense.document}
+        kept = documents.keep(document, expense.entry_id, made.links)
         mend = None if expense.mend is None else json.dumps(expense.mend)
         state = (Lane.UNEXPORTED, expense.trouble, mend, expense.mend_note)
         yield (seq, expense.entry_id, kept.type, kept.dated, *state), (seq, kept.text, kept.vendor_part)

@@ -39,7 +39,7 @@ class Pages:
 
     def export(self, *entry_ids: str, **form: str) -> str:
         """Queue these expenses, press Export, and give the job's id."""
-        self.post("/queue", to="queue", entry=list(entry_ids))
+        self.post("/queue", into="queue", entry=list(entry_ids))
         self.post("/export", what="queue", **form)
         jobs = self.pleo.ok(self.pleo.http.get("/_sandbox/jobs", params={"limit": 1000}))["data"]
         job_id: str = jobs[-1]["id"]

@@ -1,6 +1,7 @@
 """One expense on the pages: all of it, whatever its shape, and mending it."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ def test_page_shows_lines_tax_tags_receipt_and_the_raw_item(pages: Pages) -> Non
     pages.pleo.found(world="demo", items=1)
     entry = pages.pleo.ok(pages.pleo.http.get("/_sandbox/expenses"))["data"][0]["id"]
     page = pages.seen(f"/expenses/{entry}")
-    assert "1 2020 Materials and samples I25 CC 130 , PROJ P2611 1365.11 DKK 273.02 DKK 1365.11 DKK" in page
+    assert "1 2020 Materials and samples I25 CC 130, PROJ P2611 1365.11 DKK 273.02 DKK 1365.11 DKK" in page
     assert "Save receipt 1 (application/pdf, 6364 bytes)" in page
     assert '"rate": 0.25,' in page
     assert "/files/" in page
@@ -49,7 +50,7 @@ def test_link_that_is_no_web_address_is_text(pages: Pages, url: str) -> None:
     for path in (f"/expenses/{entry}", f"/jobs/{job}"):
         page = pages.get(path)
         assert f'href="{url}"' not in page
-        assert f'<code dir="auto">{url}</code>' in page
+        assert re.search(f'<code [^>]*dir="auto">{re.escape(url)}</code>', page)
 
 
 def test_receipt_is_saved_and_its_picture_can_do_nothing(pages: Pages) -> None:
@@ -93,7 +94,7 @@ def test_document_of_any_shape_is_shown(pages: Pages, document: Any) -> None:
     assert pages.pleo.http.post(f"/expenses/{entry}/mend", data=form).status_code in {303, 400}
 
 
-HOSTILE = ['<script>alert("x")</script>', "<b>&amp;", "\u202edrawkcab", "🧾" * 40, "long " * 2000]
+HOSTILE = ['<script>alert("x")</script>', "<b>&amp;", "\u202edrawkcab", "🧾" * 40, "long " * 2000, "x" * 10_000]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -140,6 +141,7 @@ def test_each_trouble_is_mended_by_the_choice_a_bookkeeper_makes(pages: Pages, n
     for file, kept in zip(document["files"] or [], sound.document["files"] or [], strict=True):
         file["url"] = kept.pop("receipt")
         kept["url"] = file["url"]
+    del document["_links"]
     assert document == sound.document
     (change,) = pages.pleo.ok(pages.pleo.http.get("/_sandbox/mends"))["data"]
     assert change["id"] == sound.entry_id
@@ -216,7 +218,7 @@ def test_expense_is_mended_only_while_it_is_unexported(pages: Pages) -> None:
         answer = pages.pleo.http.post(f"/_sandbox/expenses/{entry}/mend", json={"date": "2026-10-01"})
         assert (answer.status_code, answer.json()["type"]) == (409, "EXPENSE_LOCKED")
 
-    pages.post("/queue", to="queue", entry=entry)
+    pages.post("/queue", into="queue", entry=entry)
     refused()
     pages.post("/export", what="queue")
     refused()

@@ -77,7 +77,7 @@ def test_post_from_another_site_is_refused(pages: Pages, path: str, headers: dic
 def test_post_of_our_own_page_passes(pages: Pages, site: str) -> None:
     """The browser says so."""
     headers = {"Sec-Fetch-Site": site, "Origin": pages.pleo.url}
-    assert pages.pleo.http.post("/queue", headers=headers, data={"to": "queue"}).status_code == 303
+    assert pages.pleo.http.post("/queue", headers=headers, data={"into": "queue"}).status_code == 303
 
 
 def test_name_of_another_host_is_refused(pages: Pages) -> None:

@@ -179,7 +179,7 @@ async def list_expenses(
 
 @router.get("/expenses/{entryId}")
 async def read_expense(sandbox: SandboxHere, entryId: UuidText) -> PleoResponse:  # noqa: N803 - as in the JSON
-    """Read one expense with its document; links to receipts stand as marks."""
+    """Read one expense with its document; links that lead back here stand as marks."""
     await sandbox.store.run(jobs.unfinished_job, sandbox.now_s())
     return PleoResponse(_expense_text(await sandbox.store.run(expenses.read_expense, entryId)))
 

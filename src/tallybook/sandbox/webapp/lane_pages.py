@@ -79,19 +79,19 @@ async def show_button(request: Request, sandbox: SandboxHere) -> Response:
 async def move(request: Request, sandbox: SandboxHere) -> Response:
     """Move expenses into the export queue, or back: those selected, or all that the lane shows."""
     form = await read_form(request)
-    to = _lane(form.text("to"))
-    if to is Lane.EXPORTED:
+    into = _lane(form.text("into"))  # not `to`: that is a day, which the same form carries
+    if into is Lane.EXPORTED:
         raise bad_request("Expenses reach the lane Exported through an export only.")
-    source = Lane.UNEXPORTED if to is Lane.QUEUE else Lane.QUEUE
+    source = Lane.UNEXPORTED if into is Lane.QUEUE else Lane.QUEUE
 
     def moved(db: Any) -> int:
         jobs.unfinished_job(db, sandbox.now_s())
-        return expenses.move_to_lane(db, _chosen(db, sandbox, source, form), to)
+        return expenses.move_to_lane(db, _chosen(db, sandbox, source, form), into)
 
     count = await sandbox.store.run(moved)
     if not count:
         return back_to("/", lane=source, said="nothing")
-    return back_to("/", lane=to, said="queued" if to is Lane.QUEUE else "taken-back", n=str(count))
+    return back_to("/", lane=into, said="queued" if into is Lane.QUEUE else "taken-back", n=str(count))
 
 
 def _chosen(db: Any, sandbox: Sandbox, lane: Lane, form: Form) -> list[str]:

@@ -148,10 +148,10 @@ class Frame:
 
         `bookkeeping` and `vendor` are always there, None when the entry has none; `subType` only when it has one,
         because the definition does not let it be null. The header amount is the sum of the lines in both currencies.
+        `_links` are not there: they lead to where the item is kept and served.
         """
         lines = [self._line(paid, plan) for plan in plans]
         document: Json = {
-            "_links": _links(self.entry_id),
             "accountingEntryId": self.entry_id,
             "accountingEntryLines": lines,
             "additionalInformation": {
@@ -210,12 +210,6 @@ class Frame:
     def _time_of_day(self) -> str:
         second = 21_600 + int(self.chance.random() * 54_000)  # from six in the morning to nine at night
         return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-
-
-def _links(entry_id: str) -> Json:
-    link = f"https://app.pleo.example/expenses/{entry_id}"
-    api = f"https://external.pleo.example/v3/export-items/{entry_id}"
-    return {"api": {"exportItem": api}, "mobile": {"exportItem": link}, "web": {"exportItem": link}}
 
 
 def _money(paid: Paid, value: int, wallet_value: int) -> Json:
