@@ -34,7 +34,7 @@ demo: $(VENV)/.run  ## a first export, from a local Pleo into a book; DEMO='--it
 check: $(VENV)/.dev  ## the everyday part: style, types, import rules, spelling, unit and flow tests
 	@scripts/static-checks
 	@scripts/ensure-programs hledger curl
-	$(PYTEST) tests/unit tests/flow tests/architecture tests/docs tests/faults/test_sample.py
+	$(PYTEST) -m 'not long' tests/unit tests/flow tests/architecture tests/docs tests/faults/test_sample.py
 
 test: $(VENV)/.dev  ## everything: checks and all tests
 	@scripts/static-checks

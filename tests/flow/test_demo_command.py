@@ -15,6 +15,8 @@ from tallybook import demo
 from tallybook.errors import TallybookError
 from tests.flow.command import Command, Ended, assert_accepted, program
 
+pytestmark = pytest.mark.long
+
 
 @dataclass(frozen=True)
 class Played:

@@ -7,6 +7,8 @@ import pytest
 from tests.flow.command import Command
 from tests.flow.conftest import Stage
 
+pytestmark = pytest.mark.long
+
 ITEMS = 60
 PAGE_SIZE = 4
 

@@ -10,6 +10,8 @@ from tests.flow.command import Command
 from tests.flow.conftest import Stage
 from tests.flow.test_plan import everything, planned
 
+pytestmark = pytest.mark.long
+
 OTHER_COMPANY = "00000000-0000-4000-8000-000000000000"
 
 

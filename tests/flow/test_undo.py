@@ -20,6 +20,8 @@ from tests.flow.test_tie_out import exported, tampered, tied_out
 from tests.flow.undoing import killed, looked, rows, undone
 from tests.postings.test_killed import change, cost
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,6 +18,8 @@ from tests.flow.command import Command, Ended
 from tests.flow.conftest import Stage
 from tests.flow.undoing import rows
 
+pytestmark = pytest.mark.long
+
 __all__ = ["postgres_server", "serve", "shared_url", "stage", "stages"]
 
 ITEMS = 12

@@ -11,6 +11,8 @@ from tests.flow.conftest import Stage
 from tests.flow.test_import_files import handed_over, hands_over
 from tests.flow.undoing import killed, looked, rows, undone
 
+pytestmark = pytest.mark.long
+
 WRITTEN = ["after reverse", "after note", "before post", "after post", "before settle", "after settle"]
 
 

@@ -14,6 +14,8 @@ from tests.flow.test_posting_journal import DELETED, change_book
 from tests.flow.test_tie_out import exported
 from tests.flow.undoing import killed, undone
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def tallybook(stage: Stage) -> Command:
